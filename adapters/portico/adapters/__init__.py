@@ -1,0 +1,1 @@
+"""Thin translations of the core to interfaces, engines and frameworks."""

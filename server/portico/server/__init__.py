@@ -1,0 +1,1 @@
+"""The product: application, host, command line."""
