@@ -1,6 +1,7 @@
 """The engine table: one truth for launchers, warnings and `config explain`."""
 
 import pytest
+
 from portico.core.engines import ENGINE_TABLE, ENGINES, EngineName, Gap, find_gap, maps_to
 
 
