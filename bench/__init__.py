@@ -1,0 +1,1 @@
+"""The figures that Portico promises, measured beside their peers in one run."""

@@ -1,0 +1,83 @@
+"""A closed-loop HTTP/1.1 client on raw sockets.
+
+Each connection sends its next request when the last one is answered. The client is far cheaper than
+any server here, so the server is never idle.
+"""
+
+import selectors
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CONNECTIONS = 32
+SILENCE_S = 30.0
+
+
+class Connection:
+    """One keep-alive connection and the bytes of its unfinished answer."""
+
+    __slots__ = ("_received", "socket")
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.socket = socket.create_connection(address, timeout=SILENCE_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._received = b""
+
+    def answered(self) -> bool:
+        """Read what is there; whether the answer is now complete."""
+        received = self.socket.recv(65536)
+        if not received:
+            raise ConnectionError("the server closed a keep-alive connection")
+        self._received += received
+        head_end = self._received.find(b"\r\n\r\n")
+        if head_end < 0 or len(self._received) < head_end + 4 + content_length(self._received):
+            return False
+        if not self._received.startswith(b"HTTP/1.1 200"):
+            raise ConnectionError(f"not a 200: {self._received[:200]!r}")
+        self._received = b""
+        return True
+
+
+def content_length(answer: bytes) -> int:
+    """The declared length of an answer's body."""
+    _, found, rest = answer.lower().partition(b"\r\ncontent-length:")
+    if not found:
+        raise ConnectionError(f"an answer without Content-Length: {answer[:200]!r}")
+    return int(rest.partition(b"\r\n")[0])
+
+
+@contextmanager
+def connections(address: tuple[str, int], count: int = CONNECTIONS) -> Iterator[list[Connection]]:
+    """*count* open connections to *address*, closed at the end."""
+    opened = [Connection(address) for _ in range(count)]
+    try:
+        yield opened
+    finally:
+        for connection in opened:
+            connection.socket.close()
+
+
+def run(opened: list[Connection], request: bytes, total: int) -> None:
+    """Send *request* *total* times over the connections and read every answer.
+
+    Raises:
+        ConnectionError: The server closed a connection, or answered other than 200.
+        TimeoutError: No answer came for `SILENCE_S` seconds.
+    """
+    with selectors.DefaultSelector() as selector:
+        for connection in opened:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+            connection.socket.sendall(request)
+        unsent, unanswered = total - len(opened), total
+        while unanswered:
+            ready = selector.select(SILENCE_S)
+            if not ready:
+                raise TimeoutError(f"no answer for {SILENCE_S} s")
+            for key, _ in ready:
+                connection = key.data
+                if not connection.answered():
+                    continue
+                unanswered -= 1
+                if unsent > 0:
+                    unsent -= 1
+                    connection.socket.sendall(request)

@@ -1,0 +1,1 @@
+"""What Portico is measured against: the reference system's stack, and other ways to do the same."""
