@@ -1,0 +1,160 @@
+"""Request heads: what RFC 9112 lets in beyond h11's parsing, and the ASGI scope of it."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import h11
+
+Scope = dict[str, Any]
+Address = tuple[str, int | None] | None
+
+
+class RefusedRequest(Exception):
+    """A request that gets an answer of the host's own and ends the connection.
+
+    Attributes:
+        status: What is answered.
+        detail: Why, for the person who reads the answer.
+    """
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.status} {HTTPStatus(self.status).phrase}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request head that was accepted.
+
+    ``target`` is the path with its query, in origin form or ``*``; ``closes`` whether the
+    connection ends after the answer; ``has_body`` whether content is announced.
+    """
+
+    method: str
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    http11: bool
+    closes: bool
+    has_body: bool
+    websocket: bool
+
+
+def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) -> Head:
+    """Check what h11 leaves to its user, and name what the connection needs to know.
+
+    Args:
+        request: The parsed head.
+        raw: Its bytes as they came.
+        max_head: Bytes that request line and headers may have together.
+        max_target: Bytes that the target may have.
+
+    Raises:
+        RefusedRequest: with the status that RFC 9112 or RFC 9110 gives.
+    """
+    if not request.http_version.startswith(b"1."):
+        raise RefusedRequest(505, "this connection speaks HTTP/1.0 and HTTP/1.1")
+    if len(request.target) > max_target:
+        raise RefusedRequest(414, f"the request target is over {max_target} bytes")
+    if len(raw) > max_head:
+        raise RefusedRequest(431, f"the request head is over {max_head} bytes")
+    _refuse_ambiguous_lines(raw)
+    headers: list[tuple[bytes, bytes]] = list(request.headers)
+    lengths = codings = 0
+    connection = upgrade = host = b""
+    for name, value in headers:
+        if name == b"content-length":
+            lengths += 1
+        elif name == b"transfer-encoding":
+            codings += 1
+        elif name == b"connection":
+            connection += b"," + value.lower()
+        elif name == b"upgrade":
+            upgrade = value.lower()
+        elif name == b"host":
+            host = value
+    _refuse_ambiguous_framing(lengths, codings, request.http_version)
+    http11 = request.http_version >= b"1.1"
+    tokens = {token.strip() for token in connection.split(b",")} if connection else ()
+    return Head(
+        method=request.method.decode("ascii"),
+        target=_origin_form(request, host),
+        headers=headers,
+        http11=http11,
+        closes=b"close" in tokens or not (http11 or b"keep-alive" in tokens),
+        has_body=bool(lengths or codings),
+        websocket=b"upgrade" in tokens and upgrade == b"websocket" and request.method == b"GET",
+    )
+
+
+def _refuse_ambiguous_lines(raw: bytes) -> None:
+    """RFC 9112 2.2 and 5.2: a bare LF or a folded line is where two parsers part ways."""
+    if raw.count(b"\n") != raw.count(b"\r\n") or raw.count(b"\r") != raw.count(b"\r\n"):
+        raise RefusedRequest(400, "a line of the head ends without CR LF")
+    if b"\r\n " in raw or b"\r\n\t" in raw:
+        raise RefusedRequest(400, "a header is folded over two lines")
+
+
+def _refuse_ambiguous_framing(lengths: int, codings: int, version: bytes) -> None:
+    """RFC 9112 6.1 and 6.3: one way to say where the content ends."""
+    if lengths and codings:
+        raise RefusedRequest(400, "both content-length and transfer-encoding are given")
+    if lengths > 1 or codings > 1:
+        raise RefusedRequest(400, "content-length or transfer-encoding is given twice")
+    if codings and version < b"1.1":
+        raise RefusedRequest(400, "transfer-encoding is not for HTTP/1.0")
+
+
+def _origin_form(request: h11.Request, host: bytes) -> bytes:
+    """RFC 9112 3.2: reduce the four forms of a target to path and query, or ``*``."""
+    target = bytes(request.target)
+    if target.startswith(b"/"):
+        return target
+    if request.method == b"CONNECT":
+        raise RefusedRequest(405, "this server is no proxy")
+    if target == b"*" and request.method == b"OPTIONS":
+        return target
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() not in (b"http", b"https"):
+        raise RefusedRequest(400, "the request target is not a path")
+    slash = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
+    if rest[:slash].lower() != host.strip().lower():
+        raise RefusedRequest(400, "the target's authority is not the Host")
+    path = rest[slash:]
+    return path if path.startswith(b"/") else b"/" + path
+
+
+def http_scope(
+    head: Head,
+    *,
+    scheme: str,
+    client: Address,
+    server: Address,
+    root_path: str,
+    state: dict[str, Any],
+    extensions: dict[str, dict[str, Any]],
+) -> Scope:
+    """The ASGI 3 HTTP scope of *head*."""
+    raw_path, _, query = head.target.partition(b"?")
+    path = raw_path.decode("ascii")
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1" if head.http11 else "1.0",
+        "method": head.method,
+        "scheme": scheme,
+        "path": unquote(path) if "%" in path else path,
+        "raw_path": raw_path,
+        "query_string": query,
+        "root_path": root_path,
+        "headers": head.headers,
+        "client": client,
+        "server": server,
+        "state": state.copy(),
+        "extensions": extensions,
+    }

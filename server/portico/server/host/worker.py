@@ -1,0 +1,281 @@
+"""One worker: the listening sockets, the connections, their clock, and the way to the end."""
+
+import contextvars
+import errno
+import os
+import select
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from math import inf
+from time import time
+from typing import Any
+
+import trio
+from hypercorn.config import Config
+from hypercorn.trio.worker_context import WorkerContext
+
+from portico.server.host.connection import Connection, Phase
+from portico.server.host.hypercorn_config import configuration
+from portico.server.host.hypercorn_driver import HypercornDriver
+from portico.server.host.lifespan import lifespan
+from portico.server.host.request import Address
+from portico.server.host.response import plain
+from portico.server.host.transport import ConnectionLost, SocketTransport, TLSTransport, Transport
+
+ASGIApplication = Callable[..., Awaitable[None]]
+Report = Callable[[BaseException], None]
+
+_TICK_S = 0.2
+_ACCEPT_BURST = 64
+_HANGUP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+_EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one client may take. Times in seconds, sizes in bytes, connections per worker."""
+
+    header_timeout_s: float = 10.0
+    keep_alive_s: float = 5.0
+    write_timeout_s: float = 30.0
+    drain_delay_s: float = 0.0
+    grace_s: float = 10.0
+    max_head_bytes: int = 32 * 1024
+    max_target_bytes: int = 8 * 1024
+    max_connections: int = 1000
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """What the connections of one process share.
+
+    ``now`` is Trio's clock as of the last tick; ``date_line`` the ready header line.
+    """
+
+    app: ASGIApplication
+    limits: Limits
+    report: Report
+    root_path: str = ""
+    tls: ssl.SSLContext | None = None
+    state: dict[str, Any] = field(default_factory=dict)
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+    now: float = 0.0
+    date_line: bytes = b""
+    draining: bool = False
+    connections: set[Connection] = field(default_factory=set)
+    admitted: int = 0
+    hypercorn: Config = field(init=False)
+    hypercorn_context: WorkerContext = field(init=False)
+    _empty: trio.Event = field(default_factory=trio.Event)
+    _spare: int = -1
+
+    def __post_init__(self) -> None:
+        self.hypercorn = configuration(
+            self.report, keep_alive_timeout=self.limits.keep_alive_s, root_path=self.root_path,
+            include_server_header=False,
+        )
+        self.hypercorn_context = WorkerContext(None)
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of every request here."""
+        return "https" if self.tls else "http"
+
+    async def upgrade(self, connection: Connection, data: bytes) -> None:
+        """Let Hypercorn's WebSocket code go on with a connection, from the head in *data*."""
+        await HypercornDriver(self, connection).run(data, alpn="http/1.1")
+
+    # -- clock ----------------------------------------------------------------------------------
+
+    async def keep_time(self) -> None:
+        """Tick for ever: the clock, the deadlines, and who has left."""
+        while True:
+            self.tick()
+            await trio.sleep(_TICK_S)
+
+    def tick(self) -> None:
+        """One turn of the sweeper."""
+        before, self.now = self.now, trio.current_time()
+        self.date_line = b"date: %b\r\n" % formatdate(time(), usegmt=True).encode("ascii")
+        watched = {}
+        for connection in tuple(self.connections):
+            if connection.read_by < self.now or connection.write_by < self.now:
+                connection.expire()
+            elif connection.unread and connection.since < before:
+                watched[connection.transport.socket.fileno()] = connection
+        if watched:
+            self._abort_left(watched)
+
+    def _abort_left(self, watched: dict[int, Connection]) -> None:
+        """A client that left behind pipelined bytes is seen only by asking for its hang-up."""
+        poll = select.poll()
+        for descriptor in watched:
+            poll.register(descriptor, _HANGUP)
+        for descriptor, _ in poll.poll(0):
+            watched[descriptor].abort()
+
+    # -- accepting ------------------------------------------------------------------------------
+
+    async def accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        """Accept for ever."""
+        while True:
+            await trio.lowlevel.wait_readable(listener)
+            for _ in range(_ACCEPT_BURST):
+                try:
+                    sock, _ = listener.accept()
+                except (BlockingIOError, ConnectionAbortedError):
+                    break
+                except OSError as error:
+                    if error.errno not in _EXHAUSTED:
+                        raise
+                    self.report(error)
+                    self._shed(listener)
+                    await trio.sleep(_TICK_S)
+                    break
+                self._admit(sock, nursery)
+
+    def _shed(self, listener: socket.socket) -> None:
+        """Out of descriptors: use the spare one to hang up on the next client in the queue."""
+        if self._spare >= 0:
+            os.close(self._spare)
+        try:
+            listener.accept()[0].close()
+        except OSError as error:
+            self.report(error)
+        self.reserve()
+
+    def reserve(self) -> None:
+        """Hold one descriptor back for `_shed`."""
+        try:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._spare = -1
+
+    def _admit(self, sock: socket.socket, nursery: trio.Nursery) -> None:
+        sock.setblocking(False)
+        if self.admitted >= self.limits.max_connections:
+            self._turn_away(sock)
+            return
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.admitted += 1
+        nursery.start_soon(self._serve, sock)
+
+    def _turn_away(self, sock: socket.socket) -> None:
+        if self.tls is None:
+            answer = plain(
+                503, self.date_line, "too many connections", headers=[(b"retry-after", b"1")]
+            )
+            try:
+                sock.send(answer)
+            except OSError:
+                sock.close()
+                return
+        sock.close()
+
+    # -- serving --------------------------------------------------------------------------------
+
+    async def _serve(self, sock: socket.socket) -> None:
+        """Serve one connection; whatever happens in it ends it alone."""
+        try:
+            await self._serve_stream(sock)
+        except ConnectionLost:
+            sock.close()
+        except BaseExceptionGroup as group:
+            _, errors = group.split((ConnectionLost, trio.Cancelled))
+            if errors is None:
+                raise
+            self.report(errors)
+        except Exception as error:
+            self.report(error)
+        finally:
+            sock.close()
+            self.admitted -= 1
+            if self.draining and not self.admitted:
+                self._empty.set()
+
+    async def _serve_stream(self, sock: socket.socket) -> None:
+        client, server = _address(sock.getpeername), _address(sock.getsockname)
+        transport: Transport
+        alpn: str | None = None
+        if self.tls is None:
+            transport = SocketTransport(sock)
+        else:
+            with trio.fail_after(self.limits.header_timeout_s):
+                transport = await TLSTransport.handshake(sock, self.tls)
+            alpn = transport.alpn
+        connection = Connection(transport, self, client=client, server=server)
+        self.connections.add(connection)
+        try:
+            if alpn == "h2":
+                connection.upgraded()
+                await HypercornDriver(self, connection).run(b"", alpn="h2")
+            else:
+                await connection.run()
+        finally:
+            connection.abort()
+            self.connections.discard(connection)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """End idle connections, give the others the grace, then end them too."""
+        self.draining = True
+        for connection in tuple(self.connections):
+            if connection.phase is Phase.IDLE:
+                connection.abort()
+        if self.admitted:
+            with trio.move_on_after(self.limits.grace_s):
+                await self._empty.wait()
+        for connection in tuple(self.connections):
+            connection.abort()
+
+
+async def serve(
+    worker: Worker,
+    listeners: Sequence[socket.socket],
+    *,
+    started: Callable[[], object],
+    wait_shutdown: Callable[[], Awaitable[object]],
+) -> None:
+    """Serve on *listeners* until *wait_shutdown* returns, then drain.
+
+    Args:
+        worker: The shared state, fresh.
+        listeners: Bound, listening, non-blocking; closed by the end.
+        started: Called once when requests are accepted.
+        wait_shutdown: Returns when the drain begins.
+
+    Raises:
+        LifespanFailure: the application's start-up failed.
+    """
+    worker.reserve()
+    worker.tick()
+    async with lifespan(worker.app, worker.state, report=worker.report), trio.open_nursery() as background:
+        background.start_soon(worker.keep_time)
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                for listener in listeners:
+                    accepting.start_soon(worker.accept, listener, connections)
+                started()
+                await wait_shutdown()
+                accepting.cancel_scope.cancel()
+            # The accept tasks are gone first: a closed listener would end them with an error.
+            for listener in listeners:
+                listener.close()
+            await worker.drain()
+            connections.cancel_scope.cancel()
+        background.cancel_scope.cancel()
+
+
+def _address(name: Callable[[], Any]) -> Address:
+    try:
+        address = name()
+    except OSError as error:
+        raise ConnectionLost(str(error)) from error
+    if isinstance(address, tuple):
+        return address[0], address[1]
+    return (address, None) if address else None
