@@ -77,4 +77,4 @@ def test_a_request_is_written_as_given() -> None:
 
 def test_an_address_is_read_from_a_url() -> None:
     assert address_of("http://[::1]:80/a") == ("::1", 80)
-    assert address_of("/run/portico.sock") == "/run/portico.sock"
+    assert address_of("unix:/run/portico.sock") == "/run/portico.sock"

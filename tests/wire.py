@@ -191,9 +191,9 @@ def get(url: str, headers: Iterable[tuple[str, str]] = ()) -> Answer:
 
 
 def address_of(url: Address | str) -> Address:
-    """Return where ``http://host:port/...`` is reached; an address passes through."""
+    """Return where ``http://host:port/...`` or ``unix:/path`` is reached."""
     if isinstance(url, tuple) or "://" not in url:
-        return url
+        return url if isinstance(url, tuple) else url.removeprefix("unix:")
     parts = urlsplit(url)
     if parts.hostname is None:
         raise ValueError(f"no host in {url!r}")
