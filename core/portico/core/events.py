@@ -1,0 +1,45 @@
+"""What goes into the core and what comes out of it, as plain values."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Headers", "RequestHead", "ResponseHead"]
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Field lines in order, repeated names kept; request names are lower-case."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHead:
+    """The head of one request, as every engine can give it.
+
+    Attributes:
+        method: As sent; methods are case-sensitive (RFC 9110 9.1).
+        path: Raw percent-encoded bytes, without the query.
+        query: Raw bytes after ``?``, empty without one.
+        headers: Field lines in order, names lower-case.
+        kind: What the client asks for; a handshake is ``websocket``.
+        scheme: Scheme of the connection, before any proxy is believed.
+        http_version: ``1.0``, ``1.1`` or ``2``.
+    """
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+    kind: Literal["http", "websocket"] = "http"
+    scheme: str = "http"
+    http_version: str = "1.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """The head of one response.
+
+    Attributes:
+        status: From 100 to 599.
+        headers: Field lines in order.
+    """
+
+    status: int
+    headers: Headers
