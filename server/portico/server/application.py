@@ -1,0 +1,88 @@
+"""The application classes, one per runtime, and what they do otherwise than Quart's own."""
+
+from types import TracebackType
+from typing import Any, Final, Literal, cast
+
+import msgspec
+import structlog
+from quart import Quart, Response
+from quart.ctx import RequestContext
+from quart.globals import request_ctx
+from quart.json.provider import JSONProvider
+from quart.typing import ResponseTypes
+from quart.wrappers.base import BaseRequestWebsocket
+from quart_trio import QuartTrio
+from werkzeug.routing import MapAdapter
+
+Runtime = Literal["trio", "asyncio"]
+ExceptionInfo = tuple[type, BaseException, TracebackType] | tuple[None, None, None]
+
+# Names no host: routing does not look at the Host header, which is the policy layer's affair.
+ANY_HOST: Final = "localhost"
+
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
+
+
+class Json(JSONProvider):
+    """JSON by msgspec: some 40 microseconds a request less than Quart's own."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        """Encode *obj* as text."""
+        return msgspec.json.encode(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        """Decode text or UTF-8 bytes."""
+        return msgspec.json.decode(s)
+
+
+class Application(Quart):
+    """Quart on asyncio, with nothing of its own on the way of a request or an error."""
+
+    json_provider_class = Json
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        """Bind the routes without the Host header and without decoding the query.
+
+        Quart's own raises on a host or query that it cannot decode, before any error
+        handler can answer, and costs 15 microseconds more.
+        """
+        if request is None:
+            return None
+        return self.url_map.bind(
+            ANY_HOST,
+            script_name=request.root_path or "/",
+            url_scheme=request.scheme,
+            default_method=request.method,
+            path_info=request.path,
+        )
+
+    async def make_default_options_response(self) -> Response:
+        """Answer OPTIONS with the methods of the path (RFC 9110, 9.3.7) and no content."""
+        adapter = cast("MapAdapter", request_ctx.url_adapter)
+        allowed = ", ".join(sorted(adapter.allowed_methods()))
+        response = Response(status=204, headers={"allow": allowed})
+        del response.headers["content-type"]
+        return response
+
+    async def full_dispatch_request(
+        self, request_context: RequestContext | None = None
+    ) -> ResponseTypes:
+        """Answer a task group's errors like any other: Quart-Trio would let them escape."""
+        try:
+            return await super().full_dispatch_request(request_context)
+        except ExceptionGroup as group:
+            return await self.handle_exception(group)
+
+    def log_exception(self, exception_info: ExceptionInfo) -> None:
+        """Log an error of a handler, once, with the request's context."""
+        log.error("request failed", exc_info=exception_info)
+
+
+class TrioApplication(Application, QuartTrio):
+    """The same on Trio."""
+
+
+APPLICATIONS: Final[dict[Runtime, type[Application]]] = {
+    "asyncio": Application,
+    "trio": TrioApplication,
+}

@@ -1,0 +1,184 @@
+"""Logs: one line per event on standard output, JSON for machines, colour for a terminal.
+
+Everything goes one way: structlog's events and the records of the standard library's loggers
+(the engines', Quart's) pass the same processors and leave through the same output.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from json import JSONEncoder
+from typing import Any, Final, Literal, cast
+
+import structlog
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict, WrappedLogger
+
+Context = Callable[[], Mapping[str, Any]]
+Format = Literal["json", "console"]
+# structlog takes any value from its last step, though its own type does not say so.
+Step = Callable[[WrappedLogger, str, Any], Any]
+
+STDOUT: Final = 1
+# The engines' own start-up chatter repeats what `serve` prints; their warnings matter.
+ENGINES: Final = ("hypercorn", "uvicorn", "granian", "_granian")
+MAX_FRAMES: Final = 30
+
+# Characters that end a line, drive the terminal or turn the text around (CVE-2021-42574).
+_CONTROL: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+_BIDI: Final = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_VISIBLE: Final = {code: f"\\u{code:04x}" for code in (*_CONTROL, *_BIDI)}
+_VISIBLE_BLOCK: Final = {code: text for code, text in _VISIBLE.items() if chr(code) not in "\n\t"}
+
+# ASCII output escapes everything above at once, and lone surrogates with it.
+_encode: Final = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
+describe_exception: Final = structlog.processors.ExceptionRenderer(
+    ExceptionDictTransformer(show_locals=False, max_frames=MAX_FRAMES, use_rich=False)
+)
+
+
+class Output:
+    """A descriptor that takes whole lines; what it refuses is counted and never raised.
+
+    A reader of the log that goes away must not take the requests with it.
+    """
+
+    __slots__ = ("_fd", "dropped")
+
+    def __init__(self, fd: int = STDOUT) -> None:
+        self._fd = fd
+        self.dropped = 0
+
+    def write(self, line: bytes) -> None:
+        """Write *line*, in one call where the descriptor takes it whole."""
+        try:
+            while line:
+                line = line[os.write(self._fd, line) :]
+        except OSError:
+            self.dropped += 1
+
+    def is_terminal(self) -> bool:
+        """Tell whether a person reads this; a closed descriptor is none."""
+        return os.isatty(self._fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Where events and access records go, and how they look there.
+
+    Attributes:
+        output: The descriptor that takes the lines.
+        format: `json` or `console`.
+        context: Gives the request's identifiers inside a request, and nothing outside.
+    """
+
+    output: Output
+    format: Format
+    context: Context
+
+    def processors(self) -> list[Step]:
+        """Give the steps that one event passes, the last one making its line."""
+        steps: list[Step] = [
+            structlog.contextvars.merge_contextvars,
+            self.add_context,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ]
+        if self.format == "json":
+            return [*steps, describe_exception, render_json]
+        console = structlog.dev.ConsoleRenderer(colors=self.output.is_terminal())
+        return [*steps, structlog.processors.format_exc_info, show_controls, console, end_line]
+
+    def add_context(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        """Add the request's identifiers; what the event says itself wins."""
+        for key, value in self.context().items():
+            event.setdefault(key, value)
+        return event
+
+    def configure(self, level: str) -> None:
+        """Send structlog's events and the standard library's records this way.
+
+        Args:
+            level: The lowest level that is written, as telemetry.log_level has it.
+        """
+        lowest = logging.getLevelNamesMapping()[level.upper()]
+        steps = self.processors()
+        structlog.configure(
+            processors=steps,
+            wrapper_class=structlog.make_filtering_bound_logger(lowest),
+            logger_factory=lambda *_: LineLogger(self.output),
+            cache_logger_on_first_use=False,
+        )
+        adopt_standard_loggers(Bridge(steps, self.output), lowest)
+
+
+class LineLogger:
+    """The end of structlog's chain: it writes the line that the chain rendered."""
+
+    __slots__ = ("_output",)
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def msg(self, line: bytes) -> None:
+        """Write the rendered line."""
+        self._output.write(line)
+
+    debug = info = warning = error = critical = msg
+
+
+class Bridge(logging.Handler):
+    """Takes the standard library's records through the same processors."""
+
+    def __init__(self, steps: Sequence[Step], output: Output) -> None:
+        super().__init__()
+        self._steps = steps
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Render *record* as an event and write it."""
+        try:
+            self._output.write(self.render(record))
+        except Exception:
+            self.handleError(record)
+
+    def render(self, record: logging.LogRecord) -> bytes:
+        """Make the line of *record*."""
+        event: Any = {"event": record.getMessage(), "logger": record.name}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        for step in self._steps:
+            event = step(None, record.levelname.lower(), event)
+        return cast("bytes", event)
+
+
+def adopt_standard_loggers(handler: logging.Handler, level: int) -> None:
+    """Make *handler* the only one, so that no line is written twice or past the format."""
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    quiet = level if level <= logging.DEBUG else max(level, logging.WARNING)
+    for name in ENGINES:
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(quiet)
+
+
+def show_controls(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Make control characters visible; a traceback keeps its lines."""
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = value.translate(_VISIBLE_BLOCK if key == "exception" else _VISIBLE)
+    return event
+
+
+def render_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    """Make one line of JSON."""
+    return _encode(event).encode() + b"\n"
+
+
+def end_line(_: WrappedLogger, __: str, text: str) -> bytes:
+    """Make a console line of the rendered *text*."""
+    return text.encode("utf-8", "backslashreplace") + b"\n"

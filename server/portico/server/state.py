@@ -1,0 +1,43 @@
+"""What one application holds for its handlers: settings, their origins, its phase."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Final, cast
+
+from quart import Quart, current_app
+
+from portico.core.settings import Settings
+from portico.server.lifecycle import Lifecycle
+
+EXTENSION: Final = "portico"
+VERSION: Final = version("portico")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One application's own state.
+
+    Attributes:
+        settings: The effective settings.
+        provenance: Origin text by dotted path ("server.port" to "env:LETTA_PORT").
+        lifecycle: The phase of this process.
+    """
+
+    settings: Settings
+    provenance: Mapping[str, str]
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+    def attach(self, app: Quart) -> None:
+        """Make this the state that *app*'s handlers find."""
+        app.extensions[EXTENSION] = self
+
+
+def state_of(app: Quart) -> State:
+    """Return the state attached to *app*."""
+    return cast("State", app.extensions[EXTENSION])
+
+
+def current_state() -> State:
+    """Return the state of the application that answers this request."""
+    return state_of(current_app)
