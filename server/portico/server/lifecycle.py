@@ -1,51 +1,41 @@
-"""The phases of one process, as its readiness tells them (serving.md, Health)."""
+"""The health of this process: the core's state machine with this process's clock."""
 
-from enum import StrEnum
-from typing import Final
+from collections.abc import Callable
+from time import monotonic
 
-
-class Phase(StrEnum):
-    """Where a process stands between its start and its end."""
-
-    STARTING = "starting"
-    SERVING = "serving"
-    DRAINING = "draining"
-    STOPPED = "stopped"
-
-
-NEXT: Final[dict[Phase, frozenset[Phase]]] = {
-    Phase.STARTING: frozenset({Phase.SERVING, Phase.DRAINING, Phase.STOPPED}),
-    Phase.SERVING: frozenset({Phase.DRAINING, Phase.STOPPED}),
-    Phase.DRAINING: frozenset({Phase.STOPPED}),
-    Phase.STOPPED: frozenset(),
-}
+from portico.core.health import Event, Health
 
 
 class Lifecycle:
-    """The phase of this process; it only ever moves forward.
+    """Where this process stands between its start and its end (serving.md, Health).
 
-    The application's lifespan reports `serving` and `stopped`; whoever receives the signal
-    to end reports `draining`, before the lifespan hears of it.
+    The application's lifespan reports `started` and `stop`; whoever receives the signal to
+    end reports `drain`, before the lifespan hears of it. Nothing is measured yet, so the
+    table of sources is empty.
     """
 
-    __slots__ = ("_phase",)
+    __slots__ = ("_clock", "_health")
 
-    def __init__(self) -> None:
-        self._phase = Phase.STARTING
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._health = Health.starting({}, clock())
 
     @property
-    def phase(self) -> Phase:
-        """The present phase."""
-        return self._phase
+    def health(self) -> Health:
+        """The health as of the last event."""
+        return self._health
 
-    def move(self, phase: Phase) -> bool:
-        """Go on to *phase*.
+    def started(self) -> None:
+        """Start-up is over; after a drain this changes nothing."""
+        self._on(Event.STARTED)
 
-        Returns:
-            False when that would be a step back or no step: draining absorbs, so a late
-            `serving` changes nothing.
-        """
-        if phase not in NEXT[self._phase]:
-            return False
-        self._phase = phase
-        return True
+    def drain(self) -> None:
+        """The process is to end: readiness fails from now on."""
+        self._on(Event.DRAIN)
+
+    def stop(self) -> None:
+        """The application was shut down."""
+        self._on(Event.STOP)
+
+    def _on(self, event: Event) -> None:
+        self._health = self._health.on(event, self._clock())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from json import JSONEncoder
 from typing import Any, Final, Literal, cast
 
+import msgspec
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
@@ -24,6 +25,7 @@ STDOUT: Final = 1
 # The engines' own start-up chatter repeats what `serve` prints; their warnings matter.
 ENGINES: Final = ("hypercorn", "uvicorn", "granian", "_granian")
 MAX_FRAMES: Final = 30
+SUMMARY: Final = ("timestamp", "duration_s", "outcome", "reason", "request_id")
 
 # Characters that end a line, drive the terminal or turn the text around (CVE-2021-42574).
 _CONTROL: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
@@ -31,8 +33,9 @@ _BIDI: Final = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x
 _VISIBLE: Final = {code: f"\\u{code:04x}" for code in (*_CONTROL, *_BIDI)}
 _VISIBLE_BLOCK: Final = {code: text for code, text in _VISIBLE.items() if chr(code) not in "\n\t"}
 
+_encode_fast: Final = msgspec.json.Encoder(enc_hook=repr).encode
 # ASCII output escapes everything above at once, and lone surrogates with it.
-_encode: Final = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
+_encode_safe: Final = JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=repr).encode
 describe_exception: Final = structlog.processors.ExceptionRenderer(
     ExceptionDictTransformer(show_locals=False, max_frames=MAX_FRAMES, use_rich=False)
 )
@@ -87,14 +90,29 @@ class Logs:
         ]
         if self.format == "json":
             return [*steps, describe_exception, render_json]
+        return [*steps, structlog.processors.format_exc_info, *self.console_steps()]
+
+    def console_steps(self) -> list[Step]:
+        """Give the steps that make a console line of what is otherwise complete."""
         console = structlog.dev.ConsoleRenderer(colors=self.output.is_terminal())
-        return [*steps, structlog.processors.format_exc_info, show_controls, console, end_line]
+        return [show_controls, console, end_line]
 
     def add_context(self, _: WrappedLogger, __: str, event: EventDict) -> EventDict:
         """Add the request's identifiers; what the event says itself wins."""
         for key, value in self.context().items():
             event.setdefault(key, value)
         return event
+
+    def recorder(self) -> Callable[[Mapping[str, Any]], None]:
+        """Give what writes access records; the log level does not hold these back.
+
+        A record is not a message: there is one for each request, whatever happened.
+        """
+        write = self.output.write
+        if self.format == "json":
+            return lambda record: write(encode_line(record))
+        steps = self.console_steps()
+        return lambda record: write(run(steps, "info", summarise(record)))
 
     def configure(self, level: str) -> None:
         """Send structlog's events and the standard library's records this way.
@@ -145,12 +163,10 @@ class Bridge(logging.Handler):
 
     def render(self, record: logging.LogRecord) -> bytes:
         """Make the line of *record*."""
-        event: Any = {"event": record.getMessage(), "logger": record.name}
+        event: EventDict = {"event": record.getMessage(), "logger": record.name}
         if record.exc_info:
             event["exc_info"] = record.exc_info
-        for step in self._steps:
-            event = step(None, record.levelname.lower(), event)
-        return cast("bytes", event)
+        return run(self._steps, record.levelname.lower(), event)
 
 
 def adopt_standard_loggers(handler: logging.Handler, level: int) -> None:
@@ -166,6 +182,24 @@ def adopt_standard_loggers(handler: logging.Handler, level: int) -> None:
         logger.setLevel(quiet)
 
 
+def run(steps: Sequence[Step], level: str, event: EventDict) -> bytes:
+    """Pass *event* through *steps*, the last of which makes its line."""
+    value: Any = event
+    for step in steps:
+        value = step(None, level, value)
+    return cast("bytes", value)
+
+
+def summarise(record: Mapping[str, Any]) -> EventDict:
+    """Make the short form of an access record that a person reads on a terminal."""
+    method, path, status = (
+        record.get(key, "-")
+        for key in ("http.request.method", "url.path", "http.response.status_code")
+    )
+    event = {key: record[key] for key in SUMMARY if record.get(key) is not None}
+    return {"event": f"{method} {path} {status}", "level": "info", **event}
+
+
 def show_controls(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Make control characters visible; a traceback keeps its lines."""
     for key, value in event.items():
@@ -176,7 +210,24 @@ def show_controls(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def render_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
     """Make one line of JSON."""
-    return _encode(event).encode() + b"\n"
+    return encode_line(event)
+
+
+def encode_line(fields: Mapping[str, Any]) -> bytes:
+    """Encode *fields* as one line of JSON without a character that misleads a reader.
+
+    Nearly every line is plain ASCII, which msgspec writes in an eighth of the time.
+    """
+    try:
+        line = _encode_fast(fields)
+    except UnicodeEncodeError:  # a lone surrogate
+        return encode_ascii(fields)
+    return line + b"\n" if line.isascii() and b"\x7f" not in line else encode_ascii(fields)
+
+
+def encode_ascii(fields: Mapping[str, Any]) -> bytes:
+    """Encode *fields* as one line with every other character escaped."""
+    return _encode_safe(fields).replace("\x7f", "\\u007f").encode() + b"\n"
 
 
 def end_line(_: WrappedLogger, __: str, text: str) -> bytes:

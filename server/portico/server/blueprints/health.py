@@ -9,13 +9,14 @@ import msgspec
 from quart import Blueprint, Response
 from quart_schema import document_response, tag
 
-from portico.server.lifecycle import Phase
+from portico.core.health import Health as Condition
+from portico.core.health import Phase
+from portico.core.settings.operations import HealthSettings
 from portico.server.state import VERSION, State, current_state
 
 api: Final = Blueprint("health", __name__)
 probes: Final = Blueprint("probes", __name__)
 
-READY: Final = "ready"
 WENT_UP: Final = frozenset({Phase.SERVING, Phase.DRAINING})
 
 
@@ -82,23 +83,24 @@ async def livez() -> Response:
 @probes.get("/startupz")
 async def startupz() -> Response:
     """Tell an orchestrator whether start-up is over."""
-    phase = current_state().lifecycle.phase
-    if phase in WENT_UP:
+    condition = current_state().lifecycle.health
+    if condition.phase in WENT_UP:
         return answer(Probe("started"))
-    return answer(Probe(phase), 503)
+    return answer(Probe(condition.status), 503)
 
 
 def answer_readiness(state: State, *, version: str | None) -> Response:
-    """Make the answer of a readiness probe from the phase of this process."""
-    phase = state.lifecycle.phase
-    if phase is Phase.SERVING:
-        return answer(Readiness(READY, version))
-    return answer(Readiness(phase, version, [phase]), readiness_status(state, phase))
+    """Make the answer of a readiness probe from the health of this process."""
+    condition = state.lifecycle.health
+    if condition.ready:
+        return answer(Readiness(condition.status, version))
+    # A phase or a switch is its own reason; a degraded process names its sources.
+    reasons = list(condition.reasons) or [condition.status]
+    body = Readiness(condition.status, version, reasons)
+    return answer(body, readiness_status(state.settings.health, condition))
 
 
-def readiness_status(state: State, phase: Phase) -> int:
+def readiness_status(health: HealthSettings, condition: Condition) -> int:
     """Choose the status of a process that is not ready: 503 unless the settings waive it."""
-    health = state.settings.health
-    if not health.enforced:
-        return 200
-    return 200 if phase is Phase.DRAINING and not health.drain_returns_503 else 503
+    waived = condition.phase is Phase.DRAINING and not health.drain_returns_503
+    return 503 if health.enforced and not waived else 200
