@@ -1,9 +1,9 @@
 """What goes into the core and what comes out of it, as plain values."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-__all__ = ["Headers", "RequestHead", "ResponseHead"]
+__all__ = ["PROCEED", "Ask", "Headers", "Proceed", "RequestHead", "Respond", "ResponseHead"]
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Field lines in order, repeated names kept; request names are lower-case."""
@@ -43,3 +43,37 @@ class ResponseHead:
 
     status: int
     headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """The policy has no objection: the application, or more of the body, may come."""
+
+
+PROCEED: Final = Proceed()
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """The policy answers itself, and the application is not called.
+
+    Attributes:
+        head: Complete, CORS headers and request id included.
+        body: Whole body; empty for HEAD, whose head still tells the length.
+    """
+
+    head: ResponseHead
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The policy needs what it cannot know; the shell finds out and calls ``answer``.
+
+    Attributes:
+        stage: Name of the stage that asks.
+        question: What it wants to know; its type is the stage's own.
+    """
+
+    stage: str
+    question: object
