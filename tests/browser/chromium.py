@@ -1,7 +1,7 @@
 """Headless Chromium, driven over the DevTools protocol.
 
-No page comes from the network: a document asked of any origin is answered by the driver itself, so
-that every origin, ``https`` ones too, is real to the browser and needs neither name nor certificate.
+No page comes from the network: the driver itself answers a document asked of any origin, so that
+every origin, ``https`` ones too, is real to the browser and needs neither name nor certificate.
 """
 
 import base64
@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from tests.servers import Process, start
 
@@ -62,7 +63,7 @@ class Browser:
         events: Every event that nothing has taken yet, in order, each with its ``sessionId``.
     """
 
-    connection: ClientConnection
+    connection: Connection
     events: list[Event] = field(default_factory=list)
     _last_id: int = 0
 
@@ -193,7 +194,7 @@ def launch() -> Iterator[Browser]:
 
 
 @contextmanager
-def _connected(process: Process) -> Iterator[ClientConnection]:
+def _connected(process: Process) -> Iterator[Connection]:
     prefix = "DevTools listening on "
     line = process.stderr.wait_for_line(lambda text: text.startswith(prefix), DEADLINE_S)
     with connect(line.removeprefix(prefix), max_size=None, proxy=None) as connection:

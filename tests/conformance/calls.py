@@ -1,0 +1,94 @@
+"""What the suite asks of every engine, and what it takes for the same answer."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from tests.wire import Answer
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+# An engine frames a message and names itself in its own way (RFC 9112, RFC 9110 6.6.1, 10.2.4);
+# everything else is the policy's or the application's.
+ENGINE_OWN: Final = frozenset(
+    {b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding", b"content-length"}
+)
+HANDSHAKE_OWN: Final = frozenset({b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions"})
+MADE_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request.
+
+    Attributes:
+        policy: Name of the policy that meets it (policies.py).
+        path: Behind the policy's segment, percent-encoded, with the query.
+        headers: In wire order, spelt as they go out.
+        chunked: Whether the body goes out in chunks, without Content-Length.
+    """
+
+    policy: str
+    path: str = "/ok"
+    method: str = "GET"
+    headers: Headers = ()
+    body: bytes = b""
+    chunked: bool = False
+    kind: Literal["http", "websocket"] = "http"
+    host: str = "api.test"
+
+    @property
+    def target(self) -> str:
+        """The request target, the policy's segment first."""
+        return f"/{self.policy}{self.path}"
+
+    def with_headers(self, *headers: tuple[bytes, bytes]) -> "Call":
+        """Return this call with *headers* behind its own."""
+        return replace(self, headers=(*self.headers, *headers))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call: the answer and the access record."""
+
+    answer: Answer
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The part of an outcome that every engine must agree on."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    outcome: str
+    reason: str | None
+
+
+def compare(outcome: Outcome) -> Seen:
+    """Take from *outcome* what must be the same everywhere.
+
+    Header lines are sorted by name, lines of one name keeping their order; a request id that the
+    server made is written ``<made>``, in the body too.
+    """
+    answer = outcome.answer
+    own = ENGINE_OWN | (HANDSHAKE_OWN if answer.status == 101 else frozenset())
+    lines = [(name, value) for name, value in answer.headers if name not in own]
+    lines.sort(key=lambda line: line[0])
+    made = answer.header("x-request-id") or ""
+    hidden = made if MADE_ID.fullmatch(made) else ""
+    return Seen(
+        status=answer.status,
+        headers=tuple(
+            (name.decode(), _hide(value.decode("latin-1"), hidden)) for name, value in lines
+        ),
+        body=_hide(answer.body.decode("latin-1"), hidden).encode("latin-1"),
+        outcome=outcome.record["outcome"],
+        reason=outcome.record.get("reason"),
+    )
+
+
+def _hide(text: str, made: str) -> str:
+    return text.replace(made, "<made>") if made else text
