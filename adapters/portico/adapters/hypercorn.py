@@ -1,0 +1,113 @@
+"""Hypercorn 0.18 on Trio: its parameters."""
+
+from collections.abc import Callable
+from typing import Final
+
+from portico.adapters.engine import AppFactory
+from portico.core.launch import (
+    EngineParameters,
+    LaunchPlan,
+    Parameter,
+    alpn_protocols,
+    head_room,
+    list_unsupported,
+)
+
+FIXED: Final[dict[str, Parameter]] = {
+    "accesslog": None,  # the access record is the policy's
+    "access_log_format": "",
+    "alt_svc_headers": [],
+    "ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
+    "daemon": False,
+    "debug": False,
+    "dogstatsd_tags": "",
+    "group": None,
+    "h11_pass_raw_headers": False,
+    "h2_max_concurrent_streams": 100,
+    "h2_max_inbound_frame_size": 2**14,
+    "include_date_header": True,
+    "include_server_header": False,
+    "insecure_bind": [],
+    "keep_alive_max_requests": 1_000_000,
+    "logconfig": None,
+    "logconfig_dict": None,
+    "loglevel": "INFO",
+    "max_app_queue_size": 10,
+    # Both end the worker, which nobody replaces yet.
+    "max_requests": None,
+    "max_requests_jitter": 0,
+    "pid_path": None,
+    "quic_bind": [],
+    "read_timeout": None,
+    "server_names": [],
+    "shutdown_timeout": 60.0,
+    "startup_timeout": 60.0,
+    "statsd_host": None,
+    "statsd_prefix": "",
+    "umask": None,
+    "use_reloader": False,
+    "user": None,
+    "verify_flags": None,
+    "websocket_max_message_size": 16 * 1024 * 1024,
+    "websocket_ping_interval": None,
+    "worker_class": "trio",
+    "workers": 1,
+    "wsgi_max_body_size": 0,
+}
+"""Parameters that no setting changes, stated so that no default of another version decides."""
+
+ONE_WORKER: Final = (
+    "hypercorn runs one worker in this version, not {workers}; uvicorn and granian run several"
+)
+
+
+def parameters(plan: LaunchPlan) -> EngineParameters:
+    """Say *plan* in the words of ``hypercorn.config.Config``. Needs no Hypercorn.
+
+    ``bind`` has the address as Hypercorn wants it written: an IPv6 address in brackets, for
+    ``::1`` alone it reads as host ``:`` and port 1.
+    """
+    tls = plan.tls
+    values: dict[str, Parameter] = FIXED | {
+        "bind": [f"unix:{plan.uds}" if plan.uds else plan.authority()],
+        "alpn_protocols": [*alpn_protocols(plan)],
+        "backlog": plan.backlog,
+        "graceful_timeout": plan.grace_s,
+        "h11_max_incomplete_size": head_room(plan),
+        "h2_max_header_list_size": head_room(plan),
+        "keep_alive_timeout": plan.keep_alive_s,
+        "root_path": plan.root_path,
+        "ssl_handshake_timeout": plan.header_timeout_s,
+        "certfile": tls.cert if tls else None,
+        "keyfile": tls.key if tls else None,
+        "keyfile_password": tls.password if tls else None,
+        "ca_certs": tls.ca if tls else None,
+        "verify_mode": "CERT_REQUIRED" if tls and tls.ca else "CERT_NONE",
+    }
+    warnings = (ONE_WORKER.format(workers=plan.workers),) if plan.workers > 1 else ()
+    return EngineParameters("hypercorn", values, list_unsupported(plan, "hypercorn"), warnings)
+
+
+def serve(
+    factory: AppFactory,
+    plan: LaunchPlan,
+    on_listening: Callable[[str], None],
+    on_draining: Callable[[], None] = lambda: None,
+) -> int:
+    """Run one worker until a signal ends it.
+
+    Args:
+        factory: Makes the application.
+        plan: What to run.
+        on_listening: Called with the real URL once connections are accepted.
+        on_draining: Called at the first signal, before anything closes.
+
+    Returns:
+        The exit code: see :mod:`portico.adapters.engine`.
+
+    Raises:
+        BindError: The address is taken; nothing was started.
+    """
+    from portico.adapters.hypercorn_worker import run_worker
+
+    return run_worker(factory, plan, parameters(plan), on_listening, on_draining)

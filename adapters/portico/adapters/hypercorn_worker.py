@@ -1,0 +1,226 @@
+"""One Hypercorn worker on Trio: signals received on Trio, and a guard around each connection.
+
+As shipped, an exception in one connection's task ends the worker, a reply's last step is cancelled
+by the disconnect message that it causes, and a client that stops reading blocks shutdown for ever.
+"""
+
+import inspect
+import logging
+import os
+import signal
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+
+import trio
+from hypercorn.config import Config
+from hypercorn.trio import run as hypercorn_run
+from hypercorn.trio import serve
+from hypercorn.trio.tcp_server import TCPServer
+
+from portico.adapters.engine import (
+    EXIT_CUT,
+    EXIT_DONE,
+    EXIT_START,
+    AppFactory,
+    ASGIApp,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    WorkerFactory,
+)
+from portico.adapters.sockets import listening, real_port
+from portico.core.launch import EngineParameters, LaunchPlan, reveal
+
+logger = logging.getLogger("hypercorn.error")
+
+DISCONNECTS: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+FORCED_END_S: Final = 0.7
+"""After a second signal, what does not even let itself be cancelled is ended with the process."""
+
+
+def run_worker(
+    factory: AppFactory,
+    plan: LaunchPlan,
+    words: EngineParameters,
+    on_listening: Callable[[str], None],
+    on_draining: Callable[[], None],
+) -> int:
+    """Serve until a signal; :func:`portico.adapters.hypercorn.serve` has the contract."""
+    check_names()
+    with listening(plan) as sock:
+        app = shielding(WorkerFactory(factory, plan.root_path)())
+        # Hypercorn takes the descriptor for its own and closes it.
+        config = make_config(words, os.dup(sock.fileno()))
+        url = plan.url(real_port(sock))
+        worker = Worker(app, config, plan, partial(on_listening, url), on_draining)
+        return trio.run(worker.run, strict_exception_groups=True)
+
+
+def make_config(words: EngineParameters, descriptor: int) -> Config:
+    """Set every parameter; an unknown name would be taken in silence, so it is refused here."""
+    config = Config()
+    for name, value in reveal(words.parameters).items():
+        if not hasattr(config, name):
+            raise RuntimeError(f"this Hypercorn has no parameter {name}; 0.18 is needed")
+        setattr(config, name, value)
+    config.bind = [f"fd://{descriptor}"]
+    config.errorlog = logger
+    config.verify_mode = ssl.VerifyMode[str(words.parameters["verify_mode"])]
+    return config
+
+
+def check_names() -> None:
+    """Fail at start if Hypercorn lacks a name that the guard replaces.
+
+    Raises:
+        RuntimeError: Says which version is needed.
+    """
+    expected = ["self", "app", "config", "context", "state", "stream"]
+    found = list(inspect.signature(TCPServer.__init__).parameters)
+    if getattr(hypercorn_run, "TCPServer", None) is not TCPServer or found != expected:
+        raise RuntimeError("this Hypercorn starts its connections in another way; 0.18 is needed")
+
+
+def shielding(app: ASGIApp) -> ASGIApp:
+    """Let the last message of a reply go out whole.
+
+    Hypercorn answers it with the disconnect message, on which Quart-Trio cancels the task that is
+    still sending: the connection would be neither closed nor given its idle time.
+    """
+
+    async def shielded(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            last = message["type"] == "http.response.body" and not message.get("more_body")
+            with trio.CancelScope(shield=last):
+                await send(message)
+
+        await app(scope, receive, sending if scope["type"] == "http" else send)
+
+    return shielded
+
+
+class Connections:
+    """The open connections of a worker: counted, guarded, and closed at the end."""
+
+    def __init__(self, cap: int) -> None:
+        self._cap = cap
+        self._streams: set[trio.abc.AsyncResource] = set()
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Have Hypercorn start every connection behind the guard."""
+        connections = self
+
+        class GuardedServer(TCPServer):
+            async def run(self) -> None:
+                await connections._serve(self.stream, super().run)
+
+        names = vars(hypercorn_run)
+        names["TCPServer"] = GuardedServer
+        try:
+            yield
+        finally:
+            names["TCPServer"] = TCPServer
+
+    async def _serve(self, stream: trio.abc.AsyncResource, run: Callable[[], Any]) -> None:
+        if len(self._streams) >= self._cap:
+            return  # Trio closes it: no more than the cap is ever open
+        self._streams.add(stream)
+        try:
+            await run()
+        except* DISCONNECTS:
+            logger.debug("a client left", exc_info=True)
+        except* Exception:
+            logger.exception("a connection ended with an error")
+        finally:
+            self._streams.discard(stream)
+
+    async def abort(self) -> None:
+        """Close every connection at once, also those whose client does not read."""
+        for stream in tuple(self._streams):
+            await trio.aclose_forcefully(stream)
+
+
+class Worker:
+    """One run: start, signals, drain, grace, end."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        config: Config,
+        plan: LaunchPlan,
+        on_listening: Callable[[], None],
+        on_draining: Callable[[], None],
+    ) -> None:
+        self._app: Any = app
+        self._config = config
+        self._plan = plan
+        self._on_listening = on_listening
+        self._on_draining = on_draining
+        self._connections = Connections(plan.max_connections)
+        self._stop = trio.Event()
+        self._code = EXIT_START
+
+    async def run(self) -> int:
+        """Serve until the first signal and its grace, or the second signal."""
+        with (
+            self._connections.guarded(),
+            trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
+        ):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow_signals, signals, nursery.cancel_scope)
+                nursery.start_soon(self._abort_after_grace)
+                await self._serve()
+                nursery.cancel_scope.cancel()
+        return self._code
+
+    async def _serve(self) -> None:
+        serving = partial(serve, self._app, self._config, shutdown_trigger=self._drain, mode="asgi")
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(serving)
+                self._code = EXIT_CUT
+                self._on_listening()
+            self._code = EXIT_DONE
+        except* Exception as group:
+            stage = "shutdown" if self._code == EXIT_CUT else "start-up"
+            for error in leaves(group):
+                logger.critical("the application's %s failed: %s", stage, error)
+
+    async def _drain(self) -> None:
+        await self._stop.wait()
+        self._on_draining()
+        await trio.sleep(self._plan.drain_delay_s)
+
+    async def _abort_after_grace(self) -> None:
+        await self._stop.wait()
+        await trio.sleep(self._plan.drain_delay_s + self._plan.grace_s)
+        await self._connections.abort()
+
+    async def _follow_signals(
+        self, signals: AsyncIterator[int], everything: trio.CancelScope
+    ) -> None:
+        await anext(signals)
+        self._stop.set()
+        if self._code == EXIT_START:  # not started yet, so there is nothing to drain
+            self._code = EXIT_CUT
+            everything.cancel()
+        await anext(signals)
+        end = threading.Timer(FORCED_END_S, os._exit, (EXIT_CUT,))
+        end.daemon = True
+        end.start()
+        everything.cancel()
+        with trio.CancelScope(shield=True):
+            await self._connections.abort()
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """Return the exceptions of a group that are no groups themselves."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [error]
