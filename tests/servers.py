@@ -94,13 +94,20 @@ class Output:
         """The lines so far as one text."""
         return "\n".join(self.lines)
 
-    def wait_for_line(self, wanted: Callable[[str], bool], deadline_s: float) -> str:
+    def wait_for_line(
+        self, wanted: Callable[[str], bool], deadline_s: float, since: int = 0
+    ) -> str:
         """Return the first line that is *wanted*, among those written and those to come.
+
+        Args:
+            wanted: Is asked about each line once.
+            deadline_s: How long to wait, in seconds.
+            since: Lines to pass over, counted from the first.
 
         Raises:
             EndedEarlyError: The deadline passed, or every stream ended, without one.
         """
-        seen = 0
+        seen = since
         found: list[str] = []
 
         def arrived() -> bool:
@@ -112,9 +119,8 @@ class Output:
         with self._changed:
             self._changed.wait_for(arrived, deadline_s)
         if not found:
-            raise EndedEarlyError(
-                f"the line did not come within {deadline_s} s; output:\n{self.text}"
-            )
+            ended = "before the output ended" if not self._open else f"within {deadline_s} s"
+            raise EndedEarlyError(f"the line did not come {ended}")
         return found[0]
 
     def _read(self, stream: IO[bytes]) -> None:
