@@ -15,9 +15,16 @@ import trio
 
 from portico.server.host.body import RequestBody
 from portico.server.host.context import run_in
-from portico.server.host.request import Address, Head, RefusedRequest, Scope, accept, http_scope
-from portico.server.host.response import InvalidResponse, Response, interim, plain
-from portico.server.host.transport import ConnectionLost, Transport
+from portico.server.host.request import (
+    Address,
+    Head,
+    RequestRefusedError,
+    Scope,
+    accept,
+    http_scope,
+)
+from portico.server.host.response import InvalidResponseError, Response, interim, plain
+from portico.server.host.transport import ConnectionLostError, Transport
 
 if TYPE_CHECKING:
     from portico.server.host.worker import Worker
@@ -95,7 +102,7 @@ class Connection:
         try:
             while await self._serve_one():
                 self._rest()
-        except ConnectionLost:
+        except ConnectionLostError:
             pass
         finally:
             self.abort()
@@ -137,7 +144,7 @@ class Connection:
             return False
         try:
             head, parser, raw = await self._read_head(fed)
-        except RefusedRequest as refusal:
+        except RequestRefusedError as refusal:
             self._answer_now(refusal.status, refusal.detail)
             await self._linger()
             return False
@@ -181,7 +188,7 @@ class Connection:
         while (request := self._parse_head(parser, fed)) is None:
             data = await self.transport.receive()
             if not data:
-                raise ConnectionLost("the client left within a request head")
+                raise ConnectionLostError("the client left within a request head")
             fed += data
             parser.receive_data(data)
         raw = fed[: len(fed) - len(parser.trailing_data[0])]
@@ -196,8 +203,8 @@ class Connection:
         except h11.RemoteProtocolError as error:
             too_large = error.error_status_hint == 431
             if too_large and b"\n" not in fed[: self._worker.limits.max_target_bytes]:
-                raise RefusedRequest(414, "the request target is too long") from error
-            raise RefusedRequest(error.error_status_hint, str(error)) from error
+                raise RequestRefusedError(414, "the request target is too long") from error
+            raise RequestRefusedError(error.error_status_hint, str(error)) from error
         return event if isinstance(event, h11.Request) else None
 
     async def _run_application(self, head: Head, parser: h11.Connection) -> Response:
@@ -213,10 +220,10 @@ class Connection:
         context = self._worker.context.copy()
         try:
             await run_in(context, self._worker.app(self._scope(head), self._receive, self._send))
-        except ConnectionLost:
+        except ConnectionLostError:
             raise
         except BaseExceptionGroup as group:
-            _, errors = group.split((ConnectionLost, trio.Cancelled))
+            _, errors = group.split((ConnectionLostError, trio.Cancelled))
             if errors is None:
                 raise
             self._failed(response, errors)
@@ -224,8 +231,10 @@ class Connection:
             self._failed(response, error)
         else:
             if not response.complete:
-                error = InvalidResponse("the application returned before its response ended")
-                self._failed(response, error)
+                self._failed(
+                    response,
+                    InvalidResponseError("the application returned before its response ended"),
+                )
         self._hooks.clear()
         return response
 
@@ -247,10 +256,10 @@ class Connection:
     def _failed(self, response: Response, error: BaseException) -> None:
         """The application broke: say so where nothing was sent, cut the connection otherwise."""
         if self._aborted:
-            raise ConnectionLost("the client was gone") from error
+            raise ConnectionLostError("the client was gone") from error
         self._worker.report(error)
         if response.started:
-            raise ConnectionLost("the application failed") from error
+            raise ConnectionLostError("the application failed") from error
         response.closes = True
         self._answer_now(500)
 
@@ -302,7 +311,7 @@ class Connection:
             if not (self._response and self._response.started):
                 self._answer_now(400, str(error))
             self.abort()
-        except ConnectionLost:
+        except ConnectionLostError:
             self.abort()
         else:
             return {"type": "http.request", "body": piece, "more_body": not body.complete}
@@ -330,7 +339,7 @@ class Connection:
 
     async def _send(self, message: Message) -> None:
         if self._aborted or self._response is None:
-            raise ConnectionLost("the client is gone")
+            raise ConnectionLostError("the client is gone")
         kind = message["type"]
         if kind == "http.response.start":
             self._announce(self._response, message)
@@ -342,7 +351,7 @@ class Connection:
             links = [(b"link", link) for link in message["links"]]
             await self._write(interim(103, links), last=False)
         else:
-            raise InvalidResponse(f"{kind!r} is no message of an HTTP response")
+            raise InvalidResponseError(f"{kind!r} is no message of an HTTP response")
 
     def _announce(self, response: Response, message: Message) -> None:
         # RFC 9110 10.1.1: a client that was not told to continue may keep its content back.

@@ -1,12 +1,11 @@
 """Hypercorn's configuration as the host uses it: nothing from files, nothing to its log."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from hypercorn.config import Config
 from hypercorn.logging import Logger
-
-import sys
 
 
 def configuration(report: Callable[[BaseException], object], **values: Any) -> Config:
@@ -28,6 +27,7 @@ def configuration(report: Callable[[BaseException], object], **values: Any) -> C
                 report(error)
 
         async def log(self, *_: Any, **__: Any) -> None: ...
+
         info = debug = warning = error = critical = log
 
     config = Config()

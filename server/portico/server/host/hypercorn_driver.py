@@ -8,11 +8,10 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.trio.task_group import TaskGroup
-from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 
-from portico.server.host.hypercorn_config import configuration
-from portico.server.host.transport import ConnectionLost
+from portico.server.host.request import Address
+from portico.server.host.transport import ConnectionLostError
 
 if TYPE_CHECKING:
     from portico.server.host.connection import Connection
@@ -39,8 +38,8 @@ class HypercornDriver:
                     tasks,
                     ConnectionState(worker.state.copy()),
                     worker.tls is not None,
-                    connection.client,
-                    connection.server,
+                    _numbered(connection.client),
+                    _numbered(connection.server),
                     self._send,
                     alpn,
                 )
@@ -57,7 +56,7 @@ class HypercornDriver:
                 data = await self._connection.transport.receive_when_ready()
                 if not data:
                     break
-        except ConnectionLost:
+        except ConnectionLostError:
             pass
         finally:
             self._connection.abort()
@@ -79,7 +78,12 @@ class HypercornDriver:
             try:
                 with trio.CancelScope(shield=True):
                     await self._connection.transport.send(data)
-            except ConnectionLost:
+            except ConnectionLostError:
                 self._connection.abort()
             finally:
                 self._connection.write_by = inf
+
+
+def _numbered(address: Address) -> tuple[str, int] | None:
+    """Hypercorn names every address by host and port; a Unix socket has no port."""
+    return None if address is None else (address[0], address[1] or 0)

@@ -12,7 +12,7 @@ from hypercorn.utils import LifespanFailureError, LifespanTimeoutError
 from portico.server.host.hypercorn_config import configuration
 
 
-class LifespanFailed(Exception):
+class LifespanError(Exception):
     """The application did not start, or did not shut down cleanly; the text says why."""
 
 
@@ -21,7 +21,7 @@ async def lifespan(app: Any, state: dict[str, Any], *, report: Any) -> AsyncIter
     """Start *app*, fill *state*, and shut it down at the end.
 
     Raises:
-        LifespanFailed: the application said so, or took too long.
+        LifespanError: the application said so, or took too long.
     """
     protocol = Lifespan(ASGIWrapper(app), configuration(report), state)
     try:
@@ -36,11 +36,11 @@ async def lifespan(app: Any, state: dict[str, Any], *, report: Any) -> AsyncIter
         failure = _first(group)
         if failure is None:
             raise
-        raise LifespanFailed(str(failure)) from group
+        raise LifespanError(str(failure)) from group
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    found = group.subgroup((LifespanFailureError, LifespanTimeoutError))
+    found: BaseException | None = group.subgroup((LifespanFailureError, LifespanTimeoutError))
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found

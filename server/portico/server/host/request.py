@@ -11,7 +11,7 @@ Scope = dict[str, Any]
 Address = tuple[str, int | None] | None
 
 
-class RefusedRequest(Exception):
+class RequestRefusedError(Exception):
     """A request that gets an answer of the host's own and ends the connection.
 
     Attributes:
@@ -55,14 +55,14 @@ def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) 
         max_target: Bytes that the target may have.
 
     Raises:
-        RefusedRequest: with the status that RFC 9112 or RFC 9110 gives.
+        RequestRefusedError: with the status that RFC 9112 or RFC 9110 gives.
     """
     if not request.http_version.startswith(b"1."):
-        raise RefusedRequest(505, "this connection speaks HTTP/1.0 and HTTP/1.1")
+        raise RequestRefusedError(505, "this connection speaks HTTP/1.0 and HTTP/1.1")
     if len(request.target) > max_target:
-        raise RefusedRequest(414, f"the request target is over {max_target} bytes")
+        raise RequestRefusedError(414, f"the request target is over {max_target} bytes")
     if len(raw) > max_head:
-        raise RefusedRequest(431, f"the request head is over {max_head} bytes")
+        raise RequestRefusedError(431, f"the request head is over {max_head} bytes")
     _refuse_ambiguous_lines(raw)
     headers: list[tuple[bytes, bytes]] = list(request.headers)
     lengths = codings = 0
@@ -95,19 +95,19 @@ def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) 
 def _refuse_ambiguous_lines(raw: bytes) -> None:
     """RFC 9112 2.2 and 5.2: a bare LF or a folded line is where two parsers part ways."""
     if raw.count(b"\n") != raw.count(b"\r\n") or raw.count(b"\r") != raw.count(b"\r\n"):
-        raise RefusedRequest(400, "a line of the head ends without CR LF")
+        raise RequestRefusedError(400, "a line of the head ends without CR LF")
     if b"\r\n " in raw or b"\r\n\t" in raw:
-        raise RefusedRequest(400, "a header is folded over two lines")
+        raise RequestRefusedError(400, "a header is folded over two lines")
 
 
 def _refuse_ambiguous_framing(lengths: int, codings: int, version: bytes) -> None:
     """RFC 9112 6.1 and 6.3: one way to say where the content ends."""
     if lengths and codings:
-        raise RefusedRequest(400, "both content-length and transfer-encoding are given")
+        raise RequestRefusedError(400, "both content-length and transfer-encoding are given")
     if lengths > 1 or codings > 1:
-        raise RefusedRequest(400, "content-length or transfer-encoding is given twice")
+        raise RequestRefusedError(400, "content-length or transfer-encoding is given twice")
     if codings and version < b"1.1":
-        raise RefusedRequest(400, "transfer-encoding is not for HTTP/1.0")
+        raise RequestRefusedError(400, "transfer-encoding is not for HTTP/1.0")
 
 
 def _origin_form(request: h11.Request, host: bytes) -> bytes:
@@ -116,15 +116,15 @@ def _origin_form(request: h11.Request, host: bytes) -> bytes:
     if target.startswith(b"/"):
         return target
     if request.method == b"CONNECT":
-        raise RefusedRequest(405, "this server is no proxy")
+        raise RequestRefusedError(405, "this server is no proxy")
     if target == b"*" and request.method == b"OPTIONS":
         return target
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() not in (b"http", b"https"):
-        raise RefusedRequest(400, "the request target is not a path")
+        raise RequestRefusedError(400, "the request target is not a path")
     slash = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
     if rest[:slash].lower() != host.strip().lower():
-        raise RefusedRequest(400, "the target's authority is not the Host")
+        raise RequestRefusedError(400, "the target's authority is not the Host")
     path = rest[slash:]
     return path if path.startswith(b"/") else b"/" + path
 

@@ -24,7 +24,7 @@ _KNOWN_NAMES_MAX = 1024
 _known_names: dict[bytes, bytes] = {}
 
 
-class InvalidResponse(Exception):
+class InvalidResponseError(Exception):
     """The application's messages do not make an HTTP response; nothing of them was sent."""
 
 
@@ -74,12 +74,12 @@ class Response:
         """Take status and headers; nothing is framed before the first body message.
 
         Raises:
-            InvalidResponse: started already, or not a final status.
+            InvalidResponseError: started already, or not a final status.
         """
         if self._status:
-            raise InvalidResponse("http.response.start was sent twice")
+            raise InvalidResponseError("http.response.start was sent twice")
         if not (isinstance(status, int) and 200 <= status <= 599):
-            raise InvalidResponse(f"{status!r} is not a final HTTP status (200 to 599)")
+            raise InvalidResponseError(f"{status!r} is not a final HTTP status (200 to 599)")
         self._status = status
         self._headers = headers
         self._trailers = trailers and self._http11
@@ -95,11 +95,11 @@ class Response:
             date: The ready ``date: ...`` line, with its line end.
 
         Raises:
-            InvalidResponse: out of order, longer or shorter than its Content-Length, or headers
-                that HTTP forbids.
+            InvalidResponseError: out of order, longer or shorter than its Content-Length, or
+                headers that HTTP forbids.
         """
         if self.complete or not self._status:
-            raise InvalidResponse("http.response.body was sent before the start or after the end")
+            raise InvalidResponseError("http.response.body came before the start or after the end")
         head = b"" if self.started else self._head(None if more else len(data), date)
         content = b"" if self._without_body else self._frame(data)
         if not more and not self._trailers:
@@ -111,10 +111,10 @@ class Response:
         """The last chunk and the trailer section (RFC 9112 7.1.2).
 
         Raises:
-            InvalidResponse: no trailers were announced, or a header that HTTP forbids.
+            InvalidResponseError: no trailers were announced, or a header that HTTP forbids.
         """
         if self.complete or not (self.started and self._trailers):
-            raise InvalidResponse("http.response.trailers was sent without being announced")
+            raise InvalidResponseError("http.response.trailers was sent without being announced")
         self.complete = True
         if not self._chunked:
             return b""
@@ -147,7 +147,7 @@ class Response:
     def _declare(self, value: bytes) -> None:
         text = value.strip()
         if not text.isdigit() or self._left not in (None, int(text)):
-            raise InvalidResponse(f"content-length {value!r} is not one length")
+            raise InvalidResponseError(f"content-length {value!r} is not one length")
         self._left = int(text)
 
     def _framing(self, length: int | None) -> bytes:
@@ -177,13 +177,13 @@ class Response:
             return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
         if self._left is not None:
             if len(data) > self._left:
-                raise InvalidResponse("the body is longer than its content-length")
+                raise InvalidResponseError("the body is longer than its content-length")
             self._left -= len(data)
         return data
 
     def _end(self) -> bytes:
         if self._left and not self._without_body:
-            raise InvalidResponse("the body is shorter than its content-length")
+            raise InvalidResponseError("the body is shorter than its content-length")
         self.complete = True
         return b"0\r\n\r\n" if self._chunked else b""
 
@@ -211,7 +211,7 @@ def _line(name: bytes, value: bytes) -> bytes:
 def _learn(name: bytes) -> bytes:
     """Validate a field name once; the set of names that an application uses is small."""
     if not _TOKEN.fullmatch(name):
-        raise InvalidResponse(f"{name!r} is not a header name")
+        raise InvalidResponseError(f"{name!r} is not a header name")
     lower = bytes(name).lower()
     if len(_known_names) < _KNOWN_NAMES_MAX:
         _known_names[bytes(name)] = lower
@@ -223,5 +223,5 @@ def _checked(lines: list[bytes]) -> bytes:
     head = b"".join(lines)
     ends = sum(map(bool, lines))
     if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
-        raise InvalidResponse("a header value contains a line break or NUL")
+        raise InvalidResponseError("a header value contains a line break or NUL")
     return head

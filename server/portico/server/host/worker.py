@@ -6,10 +6,9 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from math import inf
 from time import time
 from typing import Any
 
@@ -23,9 +22,14 @@ from portico.server.host.hypercorn_driver import HypercornDriver
 from portico.server.host.lifespan import lifespan
 from portico.server.host.request import Address
 from portico.server.host.response import plain
-from portico.server.host.transport import ConnectionLost, SocketTransport, TLSTransport, Transport
+from portico.server.host.transport import (
+    ConnectionLostError,
+    SocketTransport,
+    TLSTransport,
+    Transport,
+)
 
-ASGIApplication = Callable[..., Awaitable[None]]
+ASGIApplication = Callable[..., Coroutine[Any, Any, None]]
 Report = Callable[[BaseException], None]
 
 _TICK_S = 0.2
@@ -74,7 +78,9 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.hypercorn = configuration(
-            self.report, keep_alive_timeout=self.limits.keep_alive_s, root_path=self.root_path,
+            self.report,
+            keep_alive_timeout=self.limits.keep_alive_s,
+            root_path=self.root_path,
             include_server_header=False,
         )
         self.hypercorn_context = WorkerContext(None)
@@ -105,7 +111,7 @@ class Worker:
             if connection.read_by < self.now or connection.write_by < self.now:
                 connection.expire()
             elif connection.unread and connection.since < before:
-                watched[connection.transport.socket.fileno()] = connection
+                watched[connection.transport.fileno()] = connection
         if watched:
             self._abort_left(watched)
 
@@ -182,10 +188,10 @@ class Worker:
         """Serve one connection; whatever happens in it ends it alone."""
         try:
             await self._serve_stream(sock)
-        except ConnectionLost:
+        except ConnectionLostError:
             sock.close()
         except BaseExceptionGroup as group:
-            _, errors = group.split((ConnectionLost, trio.Cancelled))
+            _, errors = group.split((ConnectionLostError, trio.Cancelled))
             if errors is None:
                 raise
             self.report(errors)
@@ -199,14 +205,7 @@ class Worker:
 
     async def _serve_stream(self, sock: socket.socket) -> None:
         client, server = _address(sock.getpeername), _address(sock.getsockname)
-        transport: Transport
-        alpn: str | None = None
-        if self.tls is None:
-            transport = SocketTransport(sock)
-        else:
-            with trio.fail_after(self.limits.header_timeout_s):
-                transport = await TLSTransport.handshake(sock, self.tls)
-            alpn = transport.alpn
+        transport, alpn = await self._transport(sock)
         connection = Connection(transport, self, client=client, server=server)
         self.connections.add(connection)
         try:
@@ -218,6 +217,14 @@ class Worker:
         finally:
             connection.abort()
             self.connections.discard(connection)
+
+    async def _transport(self, sock: socket.socket) -> tuple[Transport, str | None]:
+        if self.tls is None:
+            return SocketTransport(sock), None
+        with trio.move_on_after(self.limits.header_timeout_s):
+            transport = await TLSTransport.handshake(sock, self.tls)
+            return transport, transport.alpn
+        raise ConnectionLostError("the TLS handshake did not arrive in time")
 
     # -- the end --------------------------------------------------------------------------------
 
@@ -254,7 +261,10 @@ async def serve(
     """
     worker.reserve()
     worker.tick()
-    async with lifespan(worker.app, worker.state, report=worker.report), trio.open_nursery() as background:
+    async with (
+        lifespan(worker.app, worker.state, report=worker.report),
+        trio.open_nursery() as background,
+    ):
         background.start_soon(worker.keep_time)
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
@@ -275,7 +285,7 @@ def _address(name: Callable[[], Any]) -> Address:
     try:
         address = name()
     except OSError as error:
-        raise ConnectionLost(str(error)) from error
+        raise ConnectionLostError(str(error)) from error
     if isinstance(address, tuple):
         return address[0], address[1]
     return (address, None) if address else None

@@ -1,0 +1,291 @@
+"""The supervisor: keeps the workers alive, replaces them without losing a request, ends them.
+
+One thread, no event loop: it waits on its workers' pipes and on its signals. It owns the
+listening sockets, so that a connection that waits to be accepted outlives any worker.
+"""
+
+import functools
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+from portico.server.host.worker_process import Lifeline, Word, WorkerProcess, fork_worker
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_CRASH_LOOP = 3
+
+_STARTS_MAX = 6
+_BACKOFF_S = 0.1
+_BACKOFF_MAX_S = 5.0
+_TICK_S = 0.2
+_STACK_WAIT_S = 0.5
+_START_LIMIT_S = 60.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+
+Run = Callable[[Lifeline], int]
+Log = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One configuration of the workers.
+
+    Attributes:
+        run: A worker's whole life.
+        workers: How many there are.
+        stall_limit_s: How long an event loop may be blocked.
+        end_limit_s: How long a drain may take in all before the worker is killed.
+        close_listeners: Closes the supervisor's copies of what the workers accept on.
+    """
+
+    run: Run
+    workers: int
+    stall_limit_s: float
+    end_limit_s: float
+    close_listeners: Callable[[], object]
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Runs generations of workers; `run` returns the exit code.
+
+    Attributes:
+        generation: What new workers are started with.
+        reload: Resolves the configuration again; None if it has problems, which it reports.
+        log: Takes an event and its fields.
+        listening: Called once, when the first generation is ready.
+        notify: Tells the service manager (sd_notify's assignments).
+    """
+
+    generation: Generation
+    reload: Callable[[], Generation | None]
+    log: Log
+    listening: Callable[[], object]
+    notify: Callable[..., object]
+    clock: Callable[[], float] = time.monotonic
+    _number: int = 1
+    _started: int = 1
+    _before: tuple[Generation, int] | None = None
+    _workers: list[WorkerProcess] = field(default_factory=list)
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    _wakeup: tuple[int, int] = field(default=(-1, -1))
+    _failures: int = 0
+    _start_after: float = 0.0
+    _announced: bool = False
+    _ending_by: float | None = None
+    _killed: bool = False
+    _exit: int = EXIT_DONE
+
+    def run(self) -> int:
+        """Supervise until the end; the exit code: 0 after a drain, 3 after a crash loop."""
+        previous = self._take_signals()
+        try:
+            while not self._over():
+                self._keep_strength()
+                for key, _ in self._selector.select(_TICK_S):
+                    key.data()
+                self._watch()
+            return self._exit
+        finally:
+            for worker in self._workers:
+                worker.kill()
+            self._give_back(previous)
+
+    # -- signals --------------------------------------------------------------------------------
+
+    def _take_signals(self) -> dict[int, Any]:
+        reading, writing = self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._selector.register(reading, selectors.EVENT_READ, self._hear_signals)
+        previous: dict[int, Any] = {
+            number: signal.signal(number, lambda *_: None) for number in _SIGNALS
+        }
+        previous[-1] = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        return previous
+
+    def _give_back(self, previous: dict[int, Any]) -> None:
+        signal.set_wakeup_fd(previous.pop(-1))
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Close what is the supervisor's alone; a forked worker does so first."""
+        signal.set_wakeup_fd(-1)
+        for worker in self._workers:
+            self._selector.unregister(worker)
+        self._selector.close()
+        for descriptor in self._wakeup:
+            os.close(descriptor)
+
+    def _hear_signals(self) -> None:
+        for number in os.read(self._wakeup[0], 4096):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                self._end(signal.Signals(number).name)
+            elif number == signal.SIGHUP:
+                self._roll()
+
+    def _end(self, why: str, exit_code: int = EXIT_DONE) -> None:
+        """The first time: drain. The second time: at once."""
+        if self._ending_by is not None:
+            self.log("ending_now", reason=why)
+            self._kill_all()
+            return
+        self.log("draining", reason=why, workers=len(self._workers))
+        self.notify("STOPPING=1")
+        self._exit = self._exit or exit_code
+        self._ending_by = self.clock() + self.generation.end_limit_s
+        self.generation.close_listeners()
+        for worker in self._workers:
+            worker.drain()
+
+    def _kill_all(self) -> None:
+        self._killed = True
+        for worker in self._workers:
+            worker.kill()
+
+    def _roll(self) -> None:
+        """Replace every worker by one of the new configuration, if that has no problem."""
+        if self._ending_by is not None:
+            return
+        self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        generation = self.reload()
+        if generation is None:
+            self.log("reload_refused", generation=self._number)
+        else:
+            self._before = self.generation, self._number
+            self.generation, self._number = generation, self._started + 1
+            self._started = self._number
+            self._failures = 0
+            self.log("reloading", generation=self._number)
+        self.notify("READY=1")
+
+    # -- strength -------------------------------------------------------------------------------
+
+    def _keep_strength(self) -> None:
+        """Start workers until there are enough; successors one at a time."""
+        if self._ending_by is not None or self.clock() < self._start_after:
+            return
+        fresh = self._fresh()
+        starting = any(not worker.ready for worker in fresh)
+        if len(fresh) < self.generation.workers and not (starting and self._announced):
+            self._start()
+
+    def _fresh(self) -> list[WorkerProcess]:
+        """The workers that are to stay."""
+        return [
+            worker
+            for worker in self._workers
+            if worker.generation == self._number and not worker.outlived and not worker.leaving
+        ]
+
+    def _retire(self) -> None:
+        """A successor is ready: one of those that are to go goes, all once strength is full."""
+        retiring = [
+            worker
+            for worker in self._workers
+            if not worker.leaving and (worker.outlived or worker.generation != self._number)
+        ]
+        ready = sum(worker.ready for worker in self._fresh())
+        for worker in retiring if ready >= self.generation.workers else retiring[:1]:
+            worker.drain()
+            worker.end_by = self.clock() + self.generation.end_limit_s
+
+    def _start(self) -> None:
+        worker = fork_worker(
+            self.generation.run, generation=self._number, now=self.clock(), forget=self._forget
+        )
+        self._workers.append(worker)
+        self._selector.register(
+            worker, selectors.EVENT_READ, functools.partial(self._hear_worker, worker)
+        )
+        self.log("worker_started", worker=worker.pid, generation=self._number)
+
+    # -- workers --------------------------------------------------------------------------------
+
+    def _hear_worker(self, worker: WorkerProcess) -> None:
+        words = worker.read()
+        if not words:
+            self._selector.unregister(worker)
+            worker.heard_out = True
+            return
+        worker.beat_at = self.clock()
+        if Word.SUCCESSOR in words:
+            worker.outlived = True
+        if Word.READY in words:
+            self._became_ready(worker)
+
+    def _became_ready(self, worker: WorkerProcess) -> None:
+        worker.ready = True
+        self._failures = 0
+        self._retire()
+        if not self._announced and sum(w.ready for w in self._fresh()) >= self.generation.workers:
+            self._announced = True
+            self.listening()
+            self.notify("READY=1")
+
+    def _watch(self) -> None:
+        """Who has ended, who is blocked, who takes too long to end."""
+        now = self.clock()
+        for worker in tuple(self._workers):
+            status = worker.poll()
+            if status is not None:
+                self._ended(worker, status)
+            elif now - worker.beat_at > self._patience_s(worker):
+                self._replace_blocked(worker, now - worker.beat_at)
+            elif now > worker.end_by:
+                self.log("worker_overdue", worker=worker.pid)
+                worker.kill()
+        if self._ending_by is not None and now > self._ending_by and not self._killed:
+            self.log("drain_overdue", workers=len(self._workers))
+            self._exit = self._exit or EXIT_FAILED
+            self._kill_all()
+
+    def _patience_s(self, worker: WorkerProcess) -> float:
+        limit_s = self.generation.stall_limit_s
+        return limit_s if worker.ready else max(limit_s, _START_LIMIT_S)
+
+    def _replace_blocked(self, worker: WorkerProcess, silent_s: float) -> None:
+        self.log(
+            "worker_blocked",
+            worker=worker.pid,
+            silent_s=round(silent_s, 3),
+            stack=worker.stacks(_STACK_WAIT_S),
+        )
+        worker.beat_at = inf
+        worker.kill()
+
+    def _ended(self, worker: WorkerProcess, status: int) -> None:
+        self._workers.remove(worker)
+        if not worker.heard_out:
+            self._selector.unregister(worker)
+        worker.close()
+        expected = worker.leaving and status == 0
+        self.log("worker_ended", worker=worker.pid, status=status, expected=expected)
+        if self._ending_by is not None:
+            if not expected and not self._killed:
+                self._exit = self._exit or EXIT_FAILED
+        elif not worker.ready and not worker.leaving:
+            self._failed_to_start()
+
+    def _failed_to_start(self) -> None:
+        self._failures += 1
+        delay_s = min(_BACKOFF_S * 2**self._failures, _BACKOFF_MAX_S)
+        self._start_after = self.clock() + delay_s
+        if self._failures < _STARTS_MAX:
+            return
+        if self._before is not None and any(worker.ready for worker in self._workers):
+            self.log("reload_failed", generation=self._number, starts=self._failures)
+            self.generation, self._number = self._before
+            self._before, self._failures = None, 0
+        else:
+            self.log("crash_loop", starts=self._failures)
+            self._end("crash loop", EXIT_CRASH_LOOP)
+
+    def _over(self) -> bool:
+        return self._ending_by is not None and not self._workers
