@@ -1,6 +1,6 @@
 """What goes into the core and what comes out of it, as plain values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 __all__ = ["PROCEED", "Ask", "Headers", "Proceed", "RequestHead", "Respond", "ResponseHead"]
@@ -12,6 +12,8 @@ Headers: TypeAlias = list[tuple[bytes, bytes]]
 @dataclass(frozen=True, slots=True)
 class RequestHead:
     """The head of one request, as every engine can give it.
+
+    Its repr leaves out what may hold credentials: query and headers.
 
     Attributes:
         method: As sent; methods are case-sensitive (RFC 9110 9.1).
@@ -25,8 +27,8 @@ class RequestHead:
 
     method: str
     path: bytes
-    query: bytes
-    headers: Headers
+    query: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
     kind: Literal["http", "websocket"] = "http"
     scheme: str = "http"
     http_version: str = "1.1"
@@ -34,7 +36,7 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """The head of one response.
+    """The head of one response; its repr leaves out the headers, which may hold cookies.
 
     Attributes:
         status: From 100 to 599.
@@ -42,7 +44,7 @@ class ResponseHead:
     """
 
     status: int
-    headers: Headers
+    headers: Headers = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
