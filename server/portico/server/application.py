@@ -60,8 +60,8 @@ class Application(Quart):
         """Answer OPTIONS with the methods of the path (RFC 9110, 9.3.7) and no content."""
         adapter = cast("MapAdapter", request_ctx.url_adapter)
         allowed = ", ".join(sorted(adapter.allowed_methods()))
-        response = Response(status=204, headers={"allow": allowed})
-        del response.headers["content-type"]
+        response = Response(b"", status=204, headers={"allow": allowed})
+        del response.headers["content-type"], response.headers["content-length"]
         return response
 
     async def full_dispatch_request(

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Final
+from inspect import getdoc
+from typing import Any, Final, get_args
 
 import msgspec
 from quart import Quart
@@ -19,11 +20,32 @@ from werkzeug.routing.rules import Rule
 from portico.server.blueprints.api import BASE, mount
 from portico.server.state import VERSION
 
+REFERENCE: Final = "#/components/schemas/{name}"
+LICENCE: Final = License(name="Apache-2.0", identifier="Apache-2.0")
+
+
+class Problem(msgspec.Struct):
+    """A problem (RFC 9457); `instance` is the request id."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+(PROBLEM_REFERENCE,), PROBLEM_SCHEMAS = msgspec.json.schema_components(
+    [Problem], ref_template=REFERENCE
+)
+PROBLEM_ANSWER: Final = {
+    "description": "What went wrong.",
+    "content": {"application/problem+json": {"schema": PROBLEM_REFERENCE}},
+}
 INFO: Final = Info(
     title="Portico",
     version=VERSION,
     description="Agents and conversations behind one explained request policy.",
-    license=License(name="Apache-2.0", identifier="Apache-2.0"),
+    license=LICENCE,
 )
 
 
@@ -34,6 +56,25 @@ class Provider(OpenAPIProvider):
         """Give the documented rules under /v1, by path."""
         rules = (rule for rule in super().generate_rules() if rule.rule.startswith(BASE))
         return sorted(rules, key=lambda rule: rule.rule)
+
+    def schema(self) -> dict[str, Any]:
+        """Give the document, in which every operation may answer with a problem."""
+        document = super().schema()
+        # Quart-Schema writes the URL that the licence does not have as null.
+        document["info"]["license"] = LICENCE.schema(camelize=True)
+        document["components"]["schemas"] |= PROBLEM_SCHEMAS
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                operation["responses"]["default"] = PROBLEM_ANSWER
+        return document
+
+    def build_response_object(
+        self, model: Any, _headers_model: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Describe an answer by msgspec's own schema, which knows every type it can encode."""
+        (schema,), components = msgspec.json.schema_components([model], ref_template=REFERENCE)
+        content = {"application/json": {"schema": schema}}
+        return {"content": content, "description": summarise(model)}, components
 
     def generate_methods(self, rule: Rule) -> Iterator[str]:
         """Give the methods of *rule* in a fixed order."""
@@ -48,13 +89,19 @@ def document_json() -> bytes:
 
 def document() -> dict[str, Any]:
     """Make the document without starting a server or resolving any setting."""
-    app = Quart("portico", static_folder=None)
+    app = Quart("portico.server", static_folder=None)
     app.config["QUART_SCHEMA_CONVERSION_PREFERENCE"] = "msgspec"
     app.config["QUART_SCHEMA_CONVERT_CASING"] = False
     mount(app)
     # Quart-Schema is not installed on the application that serves: it would wrap
     # make_response and so cost every request something, for a document that never changes.
     return Provider(app, describe()).schema()
+
+
+def summarise(model: Any) -> str:
+    """Give the first line on *model*, or on what a collection of models holds."""
+    innermost = (model, *get_args(model))[-1]
+    return (getdoc(innermost) or "").partition("\n")[0]
 
 
 def describe() -> QuartSchema:

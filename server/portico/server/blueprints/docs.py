@@ -35,7 +35,9 @@ PAGE_POLICY: Final = (
 @docs.get("/")
 async def index() -> Response:
     """Lead a person to the documentation."""
-    return Response(status=307, headers={"location": f"{request.root_path}/docs"})
+    response = Response(b"", status=307, headers={"location": f"{request.root_path}/docs"})
+    del response.headers["content-type"]
+    return response
 
 
 @docs.get("/openapi.json")
