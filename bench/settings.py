@@ -1,14 +1,16 @@
 """Resolving the settings from the environment, against pydantic-settings with as many fields."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SecretStr, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bench.measure import Figure, Target, cpu_per_call, interleave, ratio, whole
-from portico.core.settings import TABLE, Secret, Sources, resolve
+from portico.core.settings import TABLE, Sources, Spec, resolve
 
+PREFIX = "LETTA_"
 SET_BY_A_DEPLOYMENT = {
     "LETTA_HOST": "0.0.0.0",
     "LETTA_PORT": "8283",
@@ -30,40 +32,40 @@ SET_BY_A_DEPLOYMENT = {
 class Peer(BaseSettings):
     """What the peer's model starts from: the prefix, and nothing from a file."""
 
-    model_config = SettingsConfigDict(env_prefix="LETTA_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
+
+
+PEER_TYPES: Mapping[str, Any] = {
+    "boolean": bool,
+    "count": int,
+    "count or auto": int,
+    "duration": float,
+    "port": int,
+    "secret": SecretStr,
+    "size": int,
+    "status": int,
+}
+"""What pydantic is asked to parse for each of our kinds; lists are ``list[str]``, others text."""
 
 
 def peer_model() -> type[BaseSettings]:
-    """A flat pydantic-settings model with a field of the same type for each row of the table."""
-    fields: dict[str, Any] = {
-        field_name(path, spec.env): (peer_type(spec.default), peer_default(spec.default))
-        for path, spec in TABLE.items()
-    }
+    """A flat pydantic-settings model with a field for each row of the table."""
+    fields: dict[str, Any] = {field_name(spec): peer_field(spec) for spec in TABLE.values()}
     return create_model("PeerSettings", __base__=Peer, **fields)
 
 
-def field_name(path: str, names: tuple[str, ...]) -> str:
-    """The field that reads the setting's first ``LETTA_`` variable."""
-    prefixed = [name.removeprefix("LETTA_").lower() for name in names if name.startswith("LETTA_")]
-    return prefixed[0] if prefixed else path.replace(".", "_")
+def field_name(spec: Spec) -> str:
+    """The name under which the peer's field reads the setting's own ``LETTA_`` variable."""
+    names = [name for name in spec.names if name.startswith(PREFIX)]
+    return names[0].removeprefix(PREFIX).lower() if names else spec.path.replace(".", "_")
 
 
-def peer_type(default: object) -> Any:
-    """The type that pydantic is asked to parse, where our default is *default*."""
-    match default:
-        case Secret():
-            return SecretStr
-        case bool() | int() | float() | str():
-            return type(default)
-        case tuple():
-            return list[str]
-        case _:
-            return str | None
-
-
-def peer_default(default: object) -> object:
-    """*default* as pydantic holds it."""
-    return list(default) if isinstance(default, tuple) else default
+def peer_field(spec: Spec) -> tuple[Any, object]:
+    """The peer's type and default for one setting."""
+    if isinstance(spec.default, tuple):
+        return list[str], list(spec.default)
+    peer_type = PEER_TYPES.get(spec.kind.name, str)
+    return (peer_type | None if spec.default is None else peer_type), spec.default
 
 
 def measure(rounds: int, batch_s: float) -> list[Figure]:
