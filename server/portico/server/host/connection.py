@@ -209,6 +209,7 @@ class Connection:
 
     async def _run_application(self, head: Head, parser: h11.Connection) -> Response:
         self._enter(Phase.REQUEST)
+        self._worker.requests += 1
         self._given = False
         self._body = None
         if head.has_body:

@@ -115,10 +115,13 @@ class Supervisor:
         self._forget()
 
     def _forget(self) -> None:
-        """Close what is the supervisor's alone; a forked worker does so first."""
+        """Close what is the supervisor's alone; a forked worker does so first.
+
+        Nothing is unregistered: the kernel's set behind the selector is shared with the parent.
+        """
         signal.set_wakeup_fd(-1)
         for worker in self._workers:
-            self._selector.unregister(worker)
+            worker.close()
         self._selector.close()
         for descriptor in self._wakeup:
             os.close(descriptor)

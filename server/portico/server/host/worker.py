@@ -71,6 +71,8 @@ class Worker:
     draining: bool = False
     connections: set[Connection] = field(default_factory=set)
     admitted: int = 0
+    requests: int = 0
+    max_requests: int | None = None
     hypercorn: Config = field(init=False)
     hypercorn_context: WorkerContext = field(init=False)
     _empty: trio.Event = field(default_factory=trio.Event)
@@ -89,6 +91,11 @@ class Worker:
     def scheme(self) -> str:
         """The scheme of every request here."""
         return "https" if self.tls else "http"
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether this worker has served its share of requests."""
+        return self.max_requests is not None and self.requests >= self.max_requests
 
     async def upgrade(self, connection: Connection, data: bytes) -> None:
         """Let Hypercorn's WebSocket code go on with a connection, from the head in *data*."""
