@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
-from portico.core.events import RequestHead, ResponseHead
-from portico.core.policy import Policy
 from starlette.middleware.cors import CORSMiddleware
 
 from bench.exchanges import (
@@ -21,6 +19,8 @@ from bench.exchanges import (
 )
 from bench.measure import Costs, Figure, Target, above, cpu_per_call, interleave, ratio, whole
 from portico.core.cors import CorsConfig, CorsPolicy
+from portico.core.events import RequestHead, ResponseHead
+from portico.core.policy import Policy
 from portico.core.settings import Sources, resolve
 
 Message = MutableMapping[str, Any]
