@@ -19,6 +19,7 @@ __all__ = [
     "OriginError",
     "OriginPattern",
     "is_loopback_origin",
+    "is_serialised",
     "normalise",
     "parse_pattern",
     "parse_serialised",
@@ -39,6 +40,10 @@ _SERIALISED = re.compile(
     rb"(\[[0-9a-f:]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)"
     rb"(?::([1-9][0-9]{0,4}))?"
 )
+
+# What nearly every origin is: a Web origin without a port, its last label no number. It is tried
+# first, since it needs no second look.
+_ORDINARY = re.compile(rb"(https?)://((?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*\.?)")
 
 # A host that ends in a number is an IPv4 address or nothing (URL #ends-in-a-number-checker).
 _NUMERIC_HOST = re.compile(rb"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
@@ -115,6 +120,9 @@ def parse_serialised(value: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     """
     if len(value) > MAX_BYTES:
         return None
+    match = _ORDINARY.fullmatch(value)
+    if match is not None:
+        return match[1], match[2], None
     match = _SERIALISED.fullmatch(value)
     if match is None:
         return None
@@ -122,6 +130,12 @@ def parse_serialised(value: bytes) -> tuple[bytes, bytes, bytes | None] | None:
     if port is not None and not _is_serialised_port(scheme, port):
         return None
     return (scheme, host, port) if _is_serialised_host(scheme, host) else None
+
+
+def is_serialised(value: bytes) -> bool:
+    """Whether `parse_serialised` would read *value*, for callers that need no parts."""
+    ordinary = len(value) <= MAX_BYTES and _ORDINARY.fullmatch(value) is not None
+    return ordinary or parse_serialised(value) is not None
 
 
 def _is_serialised_port(scheme: bytes, port: bytes) -> bool:
