@@ -11,7 +11,7 @@ import signal
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ from portico.adapters.engine import (
     WorkerFactory,
 )
 from portico.adapters.sockets import listening, real_port
+from portico.adapters.trio_asyncio import open_loop
 from portico.core.launch import EngineParameters, LaunchPlan, reveal
 
 logger = logging.getLogger("hypercorn.error")
@@ -53,7 +54,7 @@ def run_worker(
     """Serve until a signal; :func:`portico.adapters.hypercorn.serve` has the contract."""
     check_names()
     with listening(plan) as sock:
-        app = shielding(WorkerFactory(factory, plan.root_path)())
+        app = WorkerFactory(factory, plan.root_path)()
         # Hypercorn takes the descriptor for its own and closes it.
         config = make_config(words, os.dup(sock.fileno()))
         url = plan.url(real_port(sock))
@@ -157,7 +158,7 @@ class Worker:
         on_listening: Callable[[], None],
         on_draining: Callable[[], None],
     ) -> None:
-        self._app: Any = app
+        self._app: Any = shielding(app)
         self._config = config
         self._plan = plan
         self._on_listening = on_listening
@@ -172,12 +173,16 @@ class Worker:
             self._connections.guarded(),
             trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals,
         ):
-            async with trio.open_nursery() as nursery:
+            async with self._loop(), trio.open_nursery() as nursery:
                 nursery.start_soon(self._follow_signals, signals, nursery.cancel_scope)
                 nursery.start_soon(self._abort_after_grace)
                 await self._serve()
                 nursery.cancel_scope.cancel()
         return self._code
+
+    def _loop(self) -> AbstractAsyncContextManager[object]:
+        """Have an asyncio loop around everything, for an application that needs one."""
+        return open_loop() if self._plan.asyncio_app else nullcontext()
 
     async def _serve(self) -> None:
         serving = partial(serve, self._app, self._config, shutdown_trigger=self._drain, mode="asgi")

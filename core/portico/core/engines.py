@@ -7,6 +7,7 @@ is not in the table is carried out by Portico itself, in the same way on every e
 Measured on Hypercorn 0.18.0, Uvicorn 0.54.0 and Granian 2.8.7.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, get_args
@@ -15,6 +16,11 @@ EngineName = Literal["hypercorn", "uvicorn", "granian"]
 GapCode = Literal["engine-cannot", "no-effect"]
 
 ENGINES: Final[tuple[EngineName, ...]] = get_args(EngineName)
+
+RUNTIMES: Final[Mapping[EngineName, Literal["trio", "asyncio"]]] = MappingProxyType(
+    {"hypercorn": "trio", "uvicorn": "asyncio", "granian": "asyncio"}
+)
+"""What each engine runs the application on."""
 
 HOST: Final = "host"
 """The cell of a setting that the Trio host around Hypercorn's protocols carries out itself."""

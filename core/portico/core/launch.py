@@ -6,12 +6,10 @@ Source: design pages "Serving" (Engines) and "Engines: what each can do, measure
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from typing import Final, Literal
+from typing import Literal
 
 from portico.core.engines import ENGINE_TABLE, EngineName, find_gap
 from portico.core.settings import Secret, Settings
-
-MASK: Final = "********"
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 Parameter = Secret | None | bool | int | float | str | list["Parameter"] | dict[str, "Parameter"]
@@ -58,6 +56,7 @@ class LaunchPlan:
         http2: Whether HTTP/2 is offered over TLS.
         tls: None serves plain HTTP.
         root_path: Prefix behind a proxy, without its last slash.
+        asyncio_app: Whether the application knows asyncio only, so that Trio needs a bridge.
         asked: Every engine setting with its value, and whether somebody set it.
     """
 
@@ -80,6 +79,7 @@ class LaunchPlan:
     http2: bool
     tls: TlsPlan | None
     root_path: str
+    asyncio_app: bool = False
     asked: tuple[tuple[str, object, bool], ...] = ()
 
     @classmethod
@@ -89,6 +89,7 @@ class LaunchPlan:
         *,
         workers: int | None = None,
         engine: EngineName | None = None,
+        asyncio_app: bool = False,
         chosen: Collection[str] = (),
     ) -> "LaunchPlan":
         """Take from *settings* what concerns the engine.
@@ -97,6 +98,7 @@ class LaunchPlan:
             settings: Resolved settings, so that parts of groups come complete.
             workers: The planned count; without one, ``auto`` counts as 1.
             engine: In place of ``server.engine``.
+            asyncio_app: Whether the application knows asyncio only.
             chosen: Paths that somebody set, above defaults and profiles.
 
         Returns:
@@ -123,6 +125,7 @@ class LaunchPlan:
             http2=server.http2,
             tls=_tls(settings),
             root_path=(server.root_path or "").rstrip("/"),
+            asyncio_app=asyncio_app,
             asked=_asked(settings, chosen),
         )
 
@@ -224,7 +227,7 @@ def reveal(parameters: Mapping[str, Parameter]) -> dict[str, object]:
 def _json(value: object) -> Json:
     match value:
         case Secret():
-            return MASK
+            return str(value)
         case dict():
             return {str(name): _json(item) for name, item in value.items()}
         case list() | tuple():

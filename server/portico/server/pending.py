@@ -1,0 +1,58 @@
+"""Settings that are declared and checked, but that nothing carries out in this version yet."""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from portico.core.engines import EngineName
+
+PENDING: Final = (
+    "auth.api_keys_file",
+    "compression.",
+    "database.",
+    "headers.",
+    "health.",
+    "hosts.",
+    "models.",
+    "proxy.",
+    "ratelimit.",
+    "redis.",
+    "server.force_https",
+    "server.local_https",
+    "server.max_concurrency",
+    "server.replicas",
+    "server.request_timeout",
+    "storage.",
+    "streaming.",
+    "telemetry.disable_tracing",
+    "telemetry.environment",
+    "telemetry.llm_api_logging",
+    "telemetry.log_file",
+    "telemetry.metrics_address",
+    "telemetry.metrics_path",
+    "telemetry.otlp_endpoint",
+    "telemetry.sqlalchemy_tracing",
+    "telemetry.track_",
+)
+"""Beginnings of their paths."""
+
+PENDING_ON: Final[Mapping[EngineName, tuple[str, ...]]] = {
+    "hypercorn": (
+        "server.header_timeout",
+        "server.max_memory",
+        "server.max_requests",
+        "server.stall_limit",
+        "server.write_timeout",
+    ),
+    "uvicorn": (),
+    "granian": ("server.drain_delay",),
+}
+"""The same for one engine."""
+
+
+def list_pending(engine: EngineName, chosen: Collection[str]) -> list[str]:
+    """Say in one line which of the *chosen* settings have no effect; no line where all have."""
+    beginnings = PENDING + PENDING_ON[engine]
+    found = sorted(path for path in chosen if path.startswith(beginnings))
+    if not found:
+        return []
+    return [f"no effect in this version yet: {', '.join(found)}"]

@@ -1,0 +1,212 @@
+"""From resolved settings to a running server, and to its exit code."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+from portico.adapters.engine import ASGIApp
+from portico.adapters.sockets import BindError
+from portico.adapters.tls import TlsError, check_tls
+from portico.core.engines import RUNTIMES, EngineName
+from portico.core.launch import EngineParameters, LaunchPlan
+from portico.core.settings import Resolution, Settings
+from portico.core.workers import WorkerPlan, plan_workers
+from portico.server.loading import LoadError, load_application
+from portico.server.machine import raise_descriptor_limit, read_figures
+from portico.server.pending import list_pending
+from portico.server.reload import is_watched, watch_and_serve
+from portico.server.startup import StartReport
+
+EXIT_USAGE: Final = 2
+EXIT_SETTINGS: Final = 78
+
+
+@dataclass(slots=True)
+class ServerApplication:
+    """Makes what is served, in the process that serves it. Pickled to spawned workers.
+
+    Attributes:
+        settings: The effective settings.
+        engine: What will run the application.
+        provenance: Origin of each setting, for the administration's pages.
+        target: Import string of another application than the server's own.
+        bridged: Whether that one knows asyncio only and is to run on Trio.
+    """
+
+    settings: Settings
+    engine: EngineName
+    provenance: Mapping[str, str]
+    target: str | None = None
+    bridged: bool = False
+    _drain: Callable[[], None] | None = field(default=None, init=False)
+
+    def __call__(self) -> ASGIApp:
+        """Prepare this process and make the application."""
+        from portico.server import logs
+
+        raise_descriptor_limit()
+        logs.configure(self.settings.telemetry)
+        return self._make_own() if self.target is None else self._make_other(self.target)
+
+    def drain(self) -> None:
+        """Let readiness fail from now on, where the application is in this process."""
+        if self._drain is not None:
+            self._drain()
+
+    def _make_own(self) -> ASGIApp:
+        from portico.server.app import create_app
+        from portico.server.state import state_of
+
+        app = create_app(self.settings, RUNTIMES[self.engine], provenance=self.provenance)
+        self._drain = state_of(app).lifecycle.drain
+        served: Any = app
+        return served
+
+    def _make_other(self, target: str) -> ASGIApp:
+        from portico.server.app import with_policy
+
+        app = load_application(target)
+        if self.bridged:
+            from portico.adapters.trio_asyncio import on_trio
+
+            app = on_trio(app)
+        return with_policy(app, self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything decided before anything is bound.
+
+    Attributes:
+        plan: What to run.
+        workers: How many, and why.
+        words: The plan in the engine's words.
+    """
+
+    plan: LaunchPlan
+    workers: WorkerPlan
+    words: EngineParameters
+
+
+def plan_launch(
+    resolution: Resolution, *, engine: EngineName | None = None, asyncio_app: bool = False
+) -> Launch:
+    """Decide what to run from resolved settings and this machine's figures.
+
+    Args:
+        resolution: Without problems.
+        engine: In place of ``server.engine``.
+        asyncio_app: Whether the application knows asyncio only.
+    """
+    settings = settings_of(resolution)
+    server = settings.server
+    requested = 1 if server.reload else server.workers
+    figures = replace(read_figures(), replicas=server.replicas)
+    workers = plan_workers(figures, server.workload, requested)
+    plan = LaunchPlan.from_settings(
+        settings,
+        workers=workers.count,
+        engine=engine,
+        asyncio_app=asyncio_app,
+        chosen=chosen_paths(resolution),
+    )
+    return Launch(plan, workers, _engine(plan).parameters(plan))
+
+
+def plan_of(resolution: Resolution, engine: EngineName | None = None) -> EngineParameters:
+    """Return what ``portico plan`` prints."""
+    return plan_launch(resolution, engine=engine).words
+
+
+def chosen_paths(resolution: Resolution) -> frozenset[str]:
+    """Return the settings that somebody set, above defaults and profiles."""
+    return frozenset(
+        path
+        for path, origin in resolution.provenance.items()
+        if origin != "default" and not origin.startswith("profile:")
+    )
+
+
+def settings_of(resolution: Resolution) -> Settings:
+    """Return the settings of a resolution without problems.
+
+    Raises:
+        ValueError: There are problems, which the caller was to report.
+    """
+    if resolution.settings is None:
+        raise ValueError("the settings have problems")
+    return resolution.settings
+
+
+def serve(
+    resolution: Resolution,
+    *,
+    target: str | None = None,
+    asyncio_app: bool = False,
+    read: Sequence[str] = (),
+) -> int:
+    """Serve until a signal.
+
+    Args:
+        resolution: Without problems; its warnings have been shown.
+        target: Import string of an application to serve in place of the server's own.
+        asyncio_app: Whether that one knows asyncio only.
+        read: Names of the sources that the settings came from.
+
+    Returns:
+        The exit code: 0 ended by a signal, 1 ended by force, 2 cannot bind or no application,
+        3 the application does not start, 78 the certificate cannot be served.
+    """
+    settings = settings_of(resolution)
+    if settings.server.reload and not is_watched():
+        return watch_and_serve(settings)
+    launch = plan_launch(resolution, asyncio_app=asyncio_app)
+    report = StartReport(settings, launch.plan, launch.workers, resolution.profile, tuple(read))
+    try:
+        check(launch.plan, target)
+        report.warn(
+            [*launch.words.warnings, *list_pending(launch.plan.engine, chosen_paths(resolution))]
+        )
+        return run(resolution, launch, target, report)
+    except TlsError as error:
+        return report.fail(error, EXIT_SETTINGS)
+    except (BindError, LoadError) as error:
+        return report.fail(error, EXIT_USAGE)
+
+
+def check(plan: LaunchPlan, target: str | None) -> None:
+    """Try what would fail late, in a worker, and in each engine's own way.
+
+    Raises:
+        TlsError: The certificate cannot be served.
+        LoadError: *target* is no application.
+        ModuleNotFoundError: The engine or its loop is not installed.
+    """
+    wanted = [plan.engine, *(["uvloop"] if plan.uvloop and plan.engine != "hypercorn" else [])]
+    for package in wanted:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    if plan.tls is not None:
+        check_tls(plan.tls, plan.engine)
+    if target is not None:
+        load_application(target)
+
+
+def run(resolution: Resolution, launch: Launch, target: str | None, report: StartReport) -> int:
+    """Start the engine and stay until it ends."""
+    plan = launch.plan
+    application = ServerApplication(
+        settings_of(resolution),
+        plan.engine,
+        dict(resolution.provenance),
+        target,
+        bridged=plan.asyncio_app and RUNTIMES[plan.engine] == "trio",
+    )
+    code: int = _engine(plan).serve(application, plan, report.listening, application.drain)
+    return code
+
+
+def _engine(plan: LaunchPlan) -> Any:
+    return import_module(f"portico.adapters.{plan.engine}")
