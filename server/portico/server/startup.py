@@ -1,4 +1,4 @@
-"""What is told of the start: where the server listens, what it was configured from, what differs."""
+"""What is told of the start: where the server listens, and what it was configured from."""
 
 import json
 import sys
