@@ -5,12 +5,27 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import structlog
 
-from portico.server.logs import ENGINES, MAX_FRAMES, Format, Logs, Output, encode_line
+from portico.core.access import MAX_LINE, AccessRecord, Outcome
+from portico.core.events import RequestHead
+from portico.core.settings import Settings
+from portico.core.tracing import Trace
+from portico.server.logs import (
+    ENGINES,
+    MAX_FRAMES,
+    Format,
+    Logs,
+    Output,
+    access_line,
+    configure,
+    encode_line,
+    logs_for,
+)
 
 HOSTILE = "a\nb\x1b[31m\u202e\u2066\u2028\x7f\x85"
 REQUEST = {"request_id": "r-1", "agent_id": "agent-1"}
@@ -89,29 +104,66 @@ def test_the_level_holds_back_events_and_records(pipe: Pipe, level: str, kept: i
     assert len(pipe.lines()) == kept
 
 
+def record(**changes: Any) -> AccessRecord:
+    made = AccessRecord(
+        head=RequestHead("GET", b"/v1/health/", b"", [(b"user-agent", b"curl/8\x1b")]),
+        peer="127.0.0.1",
+        wall=1_700_000_000.0,
+        request_id="r-1",
+        trace=Trace("a" * 32, "b" * 16),
+        context={"agent_id": "agent-1"},
+        cors="no-origin",
+        outcome=Outcome.COMPLETED,
+        reason=None,
+        status=200,
+        route=None,
+        principal=None,
+        duration_s=0.00025,
+        ttfb_s=0.0002,
+        request_bytes=0,
+        response_bytes=33,
+    )
+    return made._replace(**changes)
+
+
 def test_the_level_does_not_hold_back_access_records(pipe: Pipe) -> None:
-    logs = configured(pipe, level="critical")
-    logs.recorder()({"event": "access", "url.path": "/"})
-    assert pipe.lines() == [{"event": "access", "url.path": "/"}]
+    configured(pipe, level="critical").recorder()(record())
+    assert pipe.lines() == [record().fields()]
+
+
+@pytest.mark.parametrize("path", [b"/", b"/" + b"a" * 900, b"/" + b"\xff" * 20_000])
+def test_an_access_line_says_what_the_record_says(path: bytes) -> None:
+    made = record(head=RequestHead("GET", path, b"", []))
+    line = access_line(made)
+    assert json.loads(line) == json.loads(made.line())
+    assert len(line) <= MAX_LINE
 
 
 def test_an_access_record_on_the_console_is_a_short_line(pipe: Pipe) -> None:
-    record = {
-        "event": "access",
-        "http.request.method": "GET",
-        "url.path": "/v1/health/",
-        "http.response.status_code": 200,
-        "duration_s": 0.001,
-        "request_id": "r-1\x1b",
-        "reason": None,
-    }
-    configured(pipe, "console").recorder()(record)
+    configured(pipe, "console").recorder()(record(request_id="r\x1b"))
     text = pipe.text()
     assert "GET /v1/health/ 200" in text
-    assert "duration_s=0.001" in text
-    assert "r-1\\u001b" in text
+    assert "duration_s=0.00025" in text
+    assert "r\\u001b" in text
     assert "reason" not in text
     assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize(("asked", "chosen"), [("console", "console"), (None, "json")])
+def test_the_format_is_the_one_asked_for_else_the_one_for_the_reader(
+    asked: Format | None, chosen: str
+) -> None:
+    telemetry = replace(Settings().telemetry, log_format=asked)
+    assert logs_for(telemetry).format == chosen
+
+
+def test_the_process_is_configured_by_its_settings(capfd: pytest.CaptureFixture[str]) -> None:
+    configure(replace(Settings().telemetry, log_level="warning", log_format="json"))
+    structlog.get_logger().info("chatter")
+    structlog.get_logger().warning("matters")
+    assert [json.loads(line)["event"] for line in capfd.readouterr().out.splitlines()] == [
+        "matters"
+    ]
 
 
 def test_a_standard_record_looks_like_an_event(pipe: Pipe) -> None:

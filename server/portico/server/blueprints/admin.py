@@ -7,11 +7,13 @@ import msgspec
 from quart import Blueprint, Response
 from quart_schema import document_response, security_scheme, tag
 
-from portico.core.settings import TABLE, Secret, Settings
+from portico.core.settings import TABLE, Settings
+from portico.core.settings.wording import to_json
 from portico.server.state import current_state
 
 api: Final = Blueprint("admin", __name__)
 
+GUARDED: Final = "/admin"
 DEFAULT: Final = "default"
 
 
@@ -22,7 +24,7 @@ class EffectiveSetting(msgspec.Struct):
     origin: str
 
 
-@api.get("/admin/config")
+@api.get(f"{GUARDED}/config")
 @tag(["admin"])
 @security_scheme([{"bearer": []}, {"password": []}])
 @document_response(dict[str, EffectiveSetting])
@@ -30,28 +32,15 @@ async def config() -> Response:
     """List the effective settings by path, each with its origin."""
     state = current_state()
     shown = effective(state.settings, state.provenance)
-    return Response(_encode(shown), content_type="application/json")
+    return Response(msgspec.json.encode(shown), content_type="application/json")
 
 
 def effective(settings: Settings, provenance: Mapping[str, str]) -> dict[str, EffectiveSetting]:
     """Show every setting of the table as it is in force, in the shape of `config show`."""
     return {
-        spec.path: EffectiveSetting(
-            getattr(getattr(settings, spec.group), spec.key), provenance.get(spec.path, DEFAULT)
+        path: EffectiveSetting(
+            to_json(getattr(getattr(settings, spec.group), spec.key)),
+            provenance.get(path, DEFAULT),
         )
-        for spec in TABLE.values()
+        for path, spec in TABLE.items()
     }
-
-
-def mask(value: object) -> str:
-    """Show what JSON does not know: a secret by its mask, and nothing else.
-
-    Raises:
-        NotImplementedError: another kind of value, which nobody decided how to show.
-    """
-    if isinstance(value, Secret):
-        return str(value)
-    raise NotImplementedError(f"a {type(value).__name__} cannot be shown")
-
-
-_encode: Final = msgspec.json.Encoder(enc_hook=mask).encode

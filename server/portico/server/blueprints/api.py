@@ -4,6 +4,7 @@ from typing import Final
 
 from quart import Blueprint, Quart
 
+from portico.core.routes import Route
 from portico.server.blueprints import admin, health
 
 BASE: Final = "/v1"
@@ -11,6 +12,16 @@ ALIAS: Final = "/latest"
 
 MIRRORED: Final[tuple[Blueprint, ...]] = (health.api,)
 OWN: Final[tuple[Blueprint, ...]] = (admin.api,)
+
+PROBES: Final = (
+    *health.ROOT_PROBES,
+    *(base + path for base in (BASE, ALIAS) for path in health.API_PROBES),
+)
+ROUTES: Final[tuple[Route, ...]] = (
+    Route(BASE + admin.GUARDED, admin=True),
+    *(Route(path + end, probe=True) for path in PROBES for end in ("", "/")),
+)
+"""What the policy must know of the routes: who needs no password, and who always does."""
 
 
 def mount(app: Quart) -> None:

@@ -17,6 +17,8 @@ from portico.server.state import VERSION, State, current_state
 api: Final = Blueprint("health", __name__)
 probes: Final = Blueprint("probes", __name__)
 
+API_PROBES: Final = ("/health", "/ready")
+ROOT_PROBES: Final = ("/livez", "/readyz", "/startupz")
 WENT_UP: Final = frozenset({Phase.SERVING, Phase.DRAINING})
 
 
