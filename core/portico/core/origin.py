@@ -1,6 +1,6 @@
 """Web origins and origin patterns: what a browser can send, what an operator may write.
 
-Two readers share one grammar. `parse_serialised` judges what stands in an ``Origin`` header,
+Two readers share one grammar. `is_serialised` judges what stands in an ``Origin`` header,
 where only the one ASCII serialisation counts; `parse_pattern` judges a configured item just as
 strictly, and names what is wrong with it. `normalise` is the lenient reader for settings: it
 rewrites what can mean one thing only, and leaves the rest to the strict one.
@@ -22,7 +22,6 @@ __all__ = [
     "is_serialised",
     "normalise",
     "parse_pattern",
-    "parse_serialised",
 ]
 
 MAX_BYTES = 326
@@ -41,9 +40,11 @@ _SERIALISED = re.compile(
     rb"(?::([1-9][0-9]{0,4}))?"
 )
 
-# What nearly every origin is: a Web origin without a port, its last label no number. It is tried
-# first, since it needs no second look.
-_ORDINARY = re.compile(rb"(https?)://((?:[a-z0-9_-]+\.)*[a-z_-][a-z0-9_-]*\.?)")
+# What nearly every origin is: a Web origin whose last label begins like no number, so that only
+# its port needs a second look. Possessive, hence linear.
+_ORDINARY = re.compile(
+    rb"(https?)://(?:[a-z0-9_-]++\.)*+[a-z_-][a-z0-9_-]*+(?::([1-9][0-9]{0,4}+))?"
+)
 
 # A host that ends in a number is an IPv4 address or nothing (URL #ends-in-a-number-checker).
 _NUMERIC_HOST = re.compile(rb"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
@@ -107,35 +108,22 @@ class OriginPattern:
         return not self.subdomains and self.port != "*"
 
 
-def parse_serialised(value: bytes) -> tuple[bytes, bytes, bytes | None] | None:
-    """Split one ASCII-serialised origin, or refuse what no browser serialises.
+def is_serialised(value: bytes) -> bool:
+    """Whether *value* is one ASCII-serialised origin, and so something that a browser sends.
 
     Args:
         value: Field value without surrounding white space; any bytes.
 
-    Returns:
-        Scheme, host and explicit port, or None when it is not canonical.
-
     Source: Fetch #origin-header, URL #concept-host-serializer.
     """
     if len(value) > MAX_BYTES:
-        return None
-    match = _ORDINARY.fullmatch(value)
-    if match is not None:
-        return match[1], match[2], None
-    match = _SERIALISED.fullmatch(value)
-    if match is None:
-        return None
+        return False
+    if (match := _ORDINARY.fullmatch(value)) is not None:
+        return match.lastindex == 1 or _is_serialised_port(match[1], match[2])
+    if (match := _SERIALISED.fullmatch(value)) is None:
+        return False
     scheme, host, port = match.groups()
-    if port is not None and not _is_serialised_port(scheme, port):
-        return None
-    return (scheme, host, port) if _is_serialised_host(scheme, host) else None
-
-
-def is_serialised(value: bytes) -> bool:
-    """Whether `parse_serialised` would read *value*, for callers that need no parts."""
-    ordinary = len(value) <= MAX_BYTES and _ORDINARY.fullmatch(value) is not None
-    return ordinary or parse_serialised(value) is not None
+    return (port is None or _is_serialised_port(scheme, port)) and _is_serialised_host(scheme, host)
 
 
 def _is_serialised_port(scheme: bytes, port: bytes) -> bool:
@@ -221,7 +209,7 @@ def _wildcard_before_address(parts: _Parts) -> bool:
 def _is_invalid(parts: _Parts) -> bool:
     port = "" if parts.port in (None, "*") else f":{parts.port}"
     bare = f"{parts.scheme}://{parts.host.removeprefix('*.')}{port}"
-    return len(parts.text) > MAX_BYTES or parse_serialised(bare.encode()) is None
+    return len(parts.text) > MAX_BYTES or not is_serialised(bare.encode())
 
 
 # In order: the first that holds is the item's one code.

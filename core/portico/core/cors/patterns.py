@@ -8,51 +8,45 @@ from portico.core.origin import OriginPattern
 
 __all__ = ["PatternSet"]
 
-_ANY_PORT = b"*"
-
-
-@dataclass(frozen=True, slots=True)
-class _Hosts:
-    """What the patterns of one scheme and port say of the host.
-
-    Attributes:
-        exact: Whole hosts, from patterns with ``:*``.
-        suffixes: ``.example.com`` for its subdomains, one label or more; no host begins with a dot.
-    """
-
-    exact: frozenset[bytes]
-    suffixes: tuple[bytes, ...]
-
-    def holds(self, host: bytes) -> bool:
-        return host in self.exact or host.endswith(self.suffixes)
-
 
 @dataclass(frozen=True, slots=True)
 class PatternSet:
-    """Origin patterns by scheme and port."""
+    """Origin patterns as prefixes and suffixes, so that an origin need not be taken apart.
 
-    hosts: dict[tuple[bytes, bytes | None], _Hosts]
+    A pattern is its scheme and an end: ``.example.com`` for the subdomains of a host, since in a
+    canonical origin a label stands before it; ``//example.com`` for the host itself.
+
+    Attributes:
+        ends: For each scheme with its colon, the ends of whole origins and, for patterns with
+            ``:*``, the ends of origins without their port.
+    """
+
+    ends: tuple[tuple[bytes, tuple[bytes, ...], tuple[bytes, ...]], ...]
 
     @classmethod
     def compile(cls, patterns: Iterable[OriginPattern]) -> "PatternSet":
         """Gather *patterns*, which need not be distinct."""
-        gathered: defaultdict[tuple[bytes, bytes | None], set[OriginPattern]] = defaultdict(set)
+        whole: defaultdict[str, set[bytes]] = defaultdict(set)
+        portless: defaultdict[str, set[bytes]] = defaultdict(set)
         for pattern in patterns:
-            port = None if pattern.port is None else pattern.port.encode()
-            gathered[pattern.scheme.encode(), port].add(pattern)
-        return cls({key: _compile_hosts(group) for key, group in gathered.items()})
+            end = f"{'.' if pattern.subdomains else '//'}{pattern.host}"
+            port = "" if pattern.port in (None, "*") else f":{pattern.port}"
+            whole[pattern.scheme].add(f"{end}{port}".encode())  # `:*` stands for no port too
+            if pattern.port == "*":
+                portless[pattern.scheme].add(end.encode())
+        return cls(
+            tuple(
+                (f"{scheme}:".encode(), tuple(sorted(ends)), tuple(sorted(portless[scheme])))
+                for scheme, ends in sorted(whole.items())
+            )
+        )
 
-    def match(self, scheme: bytes, host: bytes, port: bytes | None) -> bool:
-        """Whether an origin, in its canonical parts, is of one of the patterns."""
-        named = self.hosts.get((scheme, port))
-        if named is not None and named.holds(host):
-            return True
-        # `:*` also stands for no explicit port.
-        anywhere = self.hosts.get((scheme, _ANY_PORT))
-        return anywhere is not None and anywhere.holds(host)
-
-
-def _compile_hosts(patterns: Iterable[OriginPattern]) -> _Hosts:
-    exact = {pattern.host.encode() for pattern in patterns if not pattern.subdomains}
-    suffixes = {f".{pattern.host}".encode() for pattern in patterns if pattern.subdomains}
-    return _Hosts(frozenset(exact), tuple(sorted(suffixes)))
+    def match(self, origin: bytes) -> bool:
+        """Whether a canonical origin is of one of the patterns."""
+        for scheme, whole, portless in self.ends:
+            if origin.startswith(scheme):
+                return origin.endswith(whole) or (
+                    # Without a port this cuts inside the scheme or an address: no end fits then.
+                    bool(portless) and origin.rpartition(b":")[0].endswith(portless)
+                )
+        return False

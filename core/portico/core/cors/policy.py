@@ -11,7 +11,7 @@ from portico.core.cors.fetch import SAFELISTED_RESPONSE_HEADERS
 from portico.core.cors.patterns import PatternSet
 from portico.core.cors.preflight import SYNTAX_REASONS, PreflightRules
 from portico.core.events import Headers, RequestHead
-from portico.core.origin import is_serialised, parse_pattern, parse_serialised
+from portico.core.origin import is_serialised, parse_pattern
 
 __all__ = ["CorsPolicy"]
 
@@ -23,13 +23,6 @@ TAO = b"timing-allow-origin"
 
 _CREDENTIALS: HeaderLines = ((b"access-control-allow-credentials", b"true"),)
 _PRIVATE_NETWORK: HeaderLines = ((b"access-control-allow-private-network", b"true"),)
-
-_REFUSALS: tuple[Reason, ...] = (
-    "origin_not_allowed",
-    "origin_null_denied",
-    "origin_malformed",
-    "origin_multiple",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,38 +75,39 @@ class _Stage:
         absent: Without Origin.
         anyone: Whatever the origin, under ``*``.
         known: By exact origin, and ``null``.
-        refused: By reason.
-        not_allowed: The most frequent of them.
-        allowed: The model of a decision for an origin that a pattern allows.
-        grant: Its headers.
-        patterns: The patterns.
+        not_allowed: An origin that is not among the configured.
+        malformed: No origin at all.
+        multiple: Several lines.
+        patterns: Origins allowed by pattern.
+        kind: Of decisions for them.
+        status: Of decisions for them.
+        grant: Their headers.
     """
 
     absent: CorsDecision
     anyone: CorsDecision | None
     known: dict[bytes, CorsDecision]
-    refused: dict[Reason, CorsDecision]
     not_allowed: CorsDecision
-    allowed: CorsDecision
-    grant: _Grant
+    malformed: CorsDecision
+    multiple: CorsDecision
     patterns: PatternSet
+    kind: Kind
+    status: int | None
+    grant: _Grant
 
     def judge(self, value: bytes) -> CorsDecision:
         """Decide for one Origin line that is not among the known."""
         if self.anyone is not None:  # row 6: nothing of the origin matters
             return self.anyone
         origin = value.strip(b" \t")  # RFC 9110 5.5: not part of the value
-        if (decision := self.known.get(origin)) is not None:
+        if origin is not value and (decision := self.known.get(origin)) is not None:
             return decision
-        if not self.patterns.hosts:  # rows 8 and 10, without taking the origin apart
-            return self.not_allowed if is_serialised(origin) else self.refused["origin_malformed"]
-        parts = parse_serialised(origin)
-        if parts is None:  # row 10
-            return self.refused["origin_malformed"]
-        if not self.patterns.match(*parts):  # row 8
+        if not is_serialised(origin):  # row 10
+            return self.malformed
+        if not self.patterns.ends or not self.patterns.match(origin):  # row 8
             return self.not_allowed
         headers = self.grant.headers(origin)
-        return CorsDecision(self.allowed.kind, True, self.allowed.status, headers, "origin_pattern")
+        return CorsDecision(self.kind, True, self.status, headers, "origin_pattern")
 
 
 def _stage(
@@ -129,24 +123,26 @@ def _stage(
     def allow(origin: bytes, reason: Reason) -> CorsDecision:
         return CorsDecision(kind, True, status, grant.headers(origin), reason)
 
-    refusals = {
-        reason: CorsDecision(kind, False, refusal_status, refused, reason) for reason in _REFUSALS
-    }
+    def refuse(reason: Reason) -> CorsDecision:
+        return CorsDecision(kind, False, refusal_status, refused, reason)
+
     known = {origin: allow(origin, "origin_exact") for origin in origins.exact}
     known[b"null"] = (  # row 9, #origin-header
         allow(b"null", "origin_null_allowed")
         if origins.allow_null
-        else refusals["origin_null_denied"]
+        else refuse("origin_null_denied")
     )
     return _Stage(
         absent=absent,
         anyone=allow(b"*", "origin_any") if origins.any else None,
         known={} if origins.any else known,
-        refused=refusals,
-        not_allowed=refusals["origin_not_allowed"],
-        allowed=allow(b"", "origin_pattern"),
-        grant=grant,
+        not_allowed=refuse("origin_not_allowed"),
+        malformed=refuse("origin_malformed"),
+        multiple=refuse("origin_multiple"),
         patterns=origins.patterns,
+        kind=kind,
+        status=status,
+        grant=grant,
     )
 
 
@@ -206,18 +202,24 @@ class CorsPolicy:
         for name, value in head.headers:
             if name == b"origin":
                 if origin is not None:  # row 10, under `*` too: no browser sends two
-                    return self._stage_of(head).refused["origin_multiple"]
+                    return self._stage_of(head).multiple
                 origin = value
-        if head.method != "OPTIONS" and head.kind == "http":
-            stage = self._plain
-        else:
-            stage = self._stage_of(head)
-        if origin is None:  # rows 1 to 4, 25
+        if head.method == "OPTIONS" or head.kind != "http":
+            return self._decide_special(head, origin)
+        stage = self._plain
+        if origin is None:  # rows 1 to 3
+            return stage.absent
+        return stage.known.get(origin) or stage.judge(origin)  # rows 6 to 10
+
+    def _decide_special(self, head: RequestHead, origin: bytes | None) -> CorsDecision:
+        """Decide for OPTIONS and for handshakes."""
+        stage = self._stage_of(head)
+        if origin is None:  # rows 4, 25
             return stage.absent
         decision = stage.known.get(origin) or stage.judge(origin)
         if decision.kind == "preflight" and decision.allowed:
             return self._answer_preflight(head.headers, decision)
-        return decision
+        return decision  # rows 5, 11, 25
 
     def _stage_of(self, head: RequestHead) -> _Stage:
         if head.kind == "websocket":
@@ -230,11 +232,15 @@ class CorsPolicy:
 
     def _answer_preflight(self, headers: Headers, origin: CorsDecision) -> CorsDecision:
         """Answer a preflight from an allowed origin (rows 12 to 22)."""
-        verdict = self._rules.judge(_values(headers, ACRM), _values(headers, ACRH))
+        asked: dict[bytes, list[bytes]] = {ACRM: [], ACRH: [], ACRPN: []}
+        for name, value in headers:
+            if name in asked:
+                asked[name].append(value)
+        verdict = self._rules.judge(asked[ACRM], asked[ACRH])
         passes = verdict.reason == "preflight_ok"
         if not passes and self.config.preflight_failure == "deny":
             return self._denied[verdict.reason]
-        opened = self.config.private_network and _values(headers, ACRPN) == [b"true"]  # row 22
+        opened = self.config.private_network and asked[ACRPN] == [b"true"]  # row 22
         lines = (
             *origin.headers,
             *verdict.lists,
@@ -242,10 +248,6 @@ class CorsPolicy:
             *self._preflight_tail,
         )
         return CorsDecision("preflight", passes, origin.status, lines, verdict.reason)
-
-
-def _values(headers: Headers, wanted: bytes) -> list[bytes]:
-    return [value for name, value in headers if name == wanted]
 
 
 def _compile(config: CorsConfig) -> CorsPolicy:
