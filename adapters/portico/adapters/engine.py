@@ -147,14 +147,12 @@ def _follow(sentinel: int) -> None:
     os._exit(EXIT_CUT)
 
 
-def call_when_ready(ready: Connection, on_listening: Callable[[], None]) -> None:
-    """Call *on_listening* from a thread when the first worker has started; never if none does."""
+def call_when_ready(ready: Connection, workers: int, on_listening: Callable[[], None]) -> None:
+    """Call *on_listening* from a thread once so many *workers* have started; never before."""
 
     def follow() -> None:
-        try:
+        for _ in range(workers):
             ready.recv_bytes()
-        except EOFError:
-            return  # every worker ended before it had started: the engine's exit code says so
         on_listening()
 
     threading.Thread(target=follow, daemon=True).start()

@@ -61,7 +61,7 @@ def run_workers(
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
         worker = WorkerFactory(factory, plan.root_path, ready=writer)
-        call_when_ready(reader, partial(on_listening, plan.url(real_port(sock))))
+        call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
         server = SharedSocketServer(sock, on_draining, **typed(words))
         try:
             server.serve(

@@ -129,7 +129,7 @@ def run_many(
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
         worker = WorkerFactory(factory, plan.root_path, engine_prepends=True, ready=writer)
-        call_when_ready(reader, partial(on_listening, plan.url(real_port(sock))))
+        call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
         workers = Workers(make_config(words, worker), sockets=[sock])
         workers.run()
         return workers.code
