@@ -66,17 +66,15 @@ def verdict_line(resolution: Resolution, *, strict: bool = False, paint: Paint =
     return paint("error", counts) + (" (strict)" if strict and not problems else "") + profile
 
 
-def sources_line(resolution: Resolution) -> str:
-    """Name what the values came from: ``profile dev, conf.yaml, environment (2), flags (1)``."""
+def sources_read(resolution: Resolution) -> tuple[str, ...]:
+    """Name what gave values: ``conf.yaml``, ``.env``, ``environment (2)``, ``flags (1)``."""
     origins = {entry.origin for entries in resolution.trace.values() for entry in entries}
     layers = [origin.partition(":") for origin in sorted(origins)]
-    files = {rest.rpartition(":")[0] for layer, _, rest in layers if layer in {"file", "dotenv"}}
-    counts = {word: sum(layer == word for layer, _, _ in layers) for word in ("env", "flag")}
-    names = [f"profile {resolution.profile}"] if resolution.profile else []
-    names += sorted(files)
-    names += [f"environment ({counts['env']})"] if counts["env"] else []
-    names += [f"flags ({counts['flag']})"] if counts["flag"] else []
-    return visible(", ".join(names or ["built-in defaults"]))
+    names = [rest.rpartition(":")[0] for layer, _, rest in layers if layer in ("file", "dotenv")]
+    for layer, word in (("env", "environment"), ("flag", "flags")):
+        if count := sum(one == layer for one, _, _ in layers):
+            names.append(f"{word} ({count})")
+    return tuple(map(visible, dict.fromkeys(names)))
 
 
 def check_object(resolution: Resolution, *, strict: bool = False) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """How places, values and emphasis are written in every report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from portico.core.settings.secret import Secret
@@ -11,6 +11,7 @@ Paint = Callable[[Role, str], str]
 """Gives a text the emphasis of its role."""
 
 MOST_SHOWN: Final = 200
+WIDEST_CELL: Final = 40
 _CODES: Final[dict[Role, str]] = {
     "error": "1;31",
     "warning": "1;33",
@@ -71,11 +72,14 @@ def to_json(value: object) -> object:
     return value
 
 
-def columns(rows: list[tuple[str, ...]], gap: int = 2) -> list[str]:
-    """Align cells in columns, without spaces at the ends of lines."""
-    widths = [max(map(len, column)) + gap for column in zip(*rows, strict=True)]
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Align cells in columns, without spaces at the ends of lines.
+
+    A cell that is far wider than its column should be moves its own line alone.
+    """
+    widths = [min(max(map(len, column)), WIDEST_CELL) for column in zip(*rows, strict=True)]
     return [
-        "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
 

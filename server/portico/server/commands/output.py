@@ -61,7 +61,7 @@ def discard(stream: TextIO) -> None:
     os.close(sink)
 
 
-def coloured(stream: TextIO | None) -> bool:
+def has_colours(stream: TextIO | None) -> bool:
     """Say whether *stream* gets colours: a terminal, where NO_COLOR is empty (no-color.org)."""
     return bool(
         stream is not None
