@@ -4,6 +4,9 @@
 ``wanted_files`` names, and passes their texts in.
 """
 
+from portico.core.settings.cors_policy import check_policy, cors_config
+from portico.core.settings.database import DatabaseTarget, database_target
+from portico.core.settings.profiles import PROFILES
 from portico.core.settings.resolution import (
     Finding,
     Place,
@@ -11,6 +14,7 @@ from portico.core.settings.resolution import (
     Sources,
     TraceEntry,
 )
+from portico.core.settings.resolver import named_config, resolve, wanted_files
 from portico.core.settings.secret import Secret
 from portico.core.settings.services import Service
 from portico.core.settings.spec import Spec, setting
@@ -18,7 +22,9 @@ from portico.core.settings.table import GROUPS, TABLE, Settings, build
 
 __all__ = [
     "GROUPS",
+    "PROFILES",
     "TABLE",
+    "DatabaseTarget",
     "Finding",
     "Place",
     "Resolution",
@@ -29,5 +35,11 @@ __all__ = [
     "Spec",
     "TraceEntry",
     "build",
+    "check_policy",
+    "cors_config",
+    "database_target",
+    "named_config",
+    "resolve",
     "setting",
+    "wanted_files",
 ]

@@ -24,6 +24,14 @@ def is_ip(text: str) -> bool:
     return True
 
 
+def is_loopback_host(host: str) -> bool:
+    """Say whether a listener on *host* is reached from this machine only (RFC 6761 6.3)."""
+    if is_ip(host):
+        return ip_address(host).is_loopback
+    name = host.removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
 def parse_host(text: str, _notes: list[Note]) -> str:
     """Read a host: case folds, brackets around IPv6 go, a port is refused."""
     folded = text.lower()
@@ -101,13 +109,13 @@ def parse_address(text: str, notes: list[Note]) -> str:
 
 ADDRESS: Final = Kind("address", parse_address, schema=schema(type="string"))
 
-_USERINFO: Final = re.compile(r"(?<=//)([^/?#\s@:]*)(:[^/?#\s]*)?@")
+_USERINFO: Final = re.compile(r"//([^/?#\s@:,]*):[^\s,\"']*@")
 _QUERY_SECRET: Final = re.compile(r"(?i)([?&][^=&#]*(?:password|secret|token)[^=&#]*=)[^&#]*")
 
 
 def mask_url(text: str) -> str:
     """Return *text* with the passwords of any URL in it masked."""
-    masked = _USERINFO.sub(lambda match: f"{match[1]}:{MASK}@" if match[2] else match[0], text)
+    masked = _USERINFO.sub(rf"//\1:{MASK}@", text)
     return _QUERY_SECRET.sub(rf"\1{MASK}", masked)
 
 
@@ -172,7 +180,7 @@ def parse_origin(text: str, notes: list[Note]) -> str:
     try:
         origin = normalise(text)
     except OriginError as error:
-        raise RefusalError(error.message, error.suggestion) from error
+        raise RefusalError(f"{mask_url(text)} {error.message}", error.suggestion) from error
     if origin.trailing_slash:
         notes.append(
             ("origin-trailing-slash", f"browsers send {origin.text}; the slash is removed")

@@ -1,7 +1,7 @@
 """Kinds of values: how a setting's text is read, refused and written again."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -20,12 +20,16 @@ class RefusalError(ValueError):
     Attributes:
         message: What it must be; it never repeats the text of a secret.
         suggestion: What was probably meant, or None.
+        code: The code of the finding that it becomes.
     """
 
-    def __init__(self, message: str, suggestion: str | None = None) -> None:
+    def __init__(
+        self, message: str, suggestion: str | None = None, code: str = "bad-value"
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.suggestion = suggestion
+        self.code = code
 
 
 def format_plain(value: object) -> str:
@@ -33,7 +37,7 @@ def format_plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind(Generic[V]):
     """One kind of value.
 
@@ -45,7 +49,8 @@ class Kind(Generic[V]):
         schema: JSON Schema of the value in the configuration file.
         choices: The values of an enumeration, for completion and suggestions.
         literal: The text is taken as it stands, so that outer quotes belong to it.
-        secret: Outer space belongs to the text too, and it is never shown.
+        secret: The text is never shown; where it is literal too, its outer space counts.
+        parse_items: Reads the items of a sequence, or None where one value belongs.
         item: The kind of a list's items, or None.
         composite: The value has parts of its own and stands in the configuration file only.
     """
@@ -57,8 +62,14 @@ class Kind(Generic[V]):
     choices: tuple[str, ...] = ()
     literal: bool = False
     secret: bool = False
+    parse_items: Callable[[Sequence[Any], list[Note]], V] | None = None
     item: "Kind[Any] | None" = None
     composite: bool = False
+
+    @property
+    def taken_whole(self) -> bool:
+        """Outer space belongs to the text, as in a password."""
+        return self.secret and self.literal
 
 
 def schema(**keys: object) -> Mapping[str, object]:

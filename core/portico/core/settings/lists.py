@@ -2,16 +2,14 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from portico.core.settings.kinds import Kind, Note, RefusalError, schema
 
 V = TypeVar("V")
-QUOTED_ITEM: Final = (
-    "quoted-value",
-    "items are written with quotes around them; the quotes are removed",
-)
+EMPTY_ITEM: Final = "must not have an empty item (an empty list is written [])"
+QUOTED: Final = ("quoted-value", "quotes stand around the value; they are removed")
 
 
 def split_list(text: str) -> list[str]:
@@ -29,7 +27,7 @@ def split_list(text: str) -> list[str]:
     if len(items) > 1 and not items[-1]:
         items.pop()
     if not all(items):
-        raise RefusalError("must not have an empty item (an empty list is written [])")
+        raise RefusalError(EMPTY_ITEM)
     return items
 
 
@@ -40,10 +38,7 @@ def _split_json(text: str) -> list[str]:
         raise RefusalError('starts with [ and so must be JSON, such as ["a", "b"]') from None
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise RefusalError("must be a JSON array of strings")
-    stripped = [item.strip() for item in items]
-    if not all(stripped):
-        raise RefusalError("must not have an empty item (an empty list is written [])")
-    return stripped
+    return items
 
 
 def unquote(text: str) -> str | None:
@@ -65,10 +60,10 @@ def list_of(item: Kind[V], whole: Callable[[tuple[V, ...]], None] | None = None)
     def parse(text: str, notes: list[Note]) -> object:
         return parse_items(split_list(text), notes)
 
-    def parse_items(texts: list[str], notes: list[Note]) -> tuple[V, ...]:
-        bare = [text if (inner := unquote(text)) is None else inner.strip() for text in texts]
-        if bare != texts:
-            notes.append(QUOTED_ITEM)
+    def parse_items(texts: Sequence[str], notes: list[Note]) -> object:
+        bare = [_unquote_item(text.strip(), notes) for text in texts]
+        if not all(bare):
+            raise RefusalError(EMPTY_ITEM)
         values = tuple(dict.fromkeys(item.parse(text, notes) for text in bare))
         if whole is not None:
             whole(values)
@@ -79,8 +74,17 @@ def list_of(item: Kind[V], whole: Callable[[tuple[V, ...]], None] | None = None)
         parse,
         lambda values: format_list(values, item),
         schema(anyOf=[{"type": "array", "items": dict(item.schema)}, {"type": "string"}]),
+        parse_items=parse_items,
         item=item,
     )
+
+
+def _unquote_item(text: str, notes: list[Note]) -> str:
+    inner = unquote(text)
+    if inner is None:
+        return text
+    notes.append(QUOTED)
+    return inner.strip()
 
 
 def format_list(values: object, item: Kind[V]) -> str:

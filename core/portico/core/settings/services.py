@@ -1,6 +1,6 @@
 """Further OpenAI-compatible services: the one setting with parts of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -39,7 +39,7 @@ def parse_service(keys: Mapping[str, str], notes: list[Note]) -> Service:
     return Service(keys["name"].strip(), base_url, keys.get("api_key_file", "").strip() or None)
 
 
-def parse_services(services: tuple[Mapping[str, str], ...], notes: list[Note]) -> object:
+def parse_services(services: Sequence[Mapping[str, str]], notes: list[Note]) -> object:
     """Read the list of services; names must differ."""
     parsed = tuple(parse_service(keys, notes) for keys in services)
     if len({service.name for service in parsed}) < len(parsed):
@@ -71,5 +71,6 @@ SERVICES: Final[Kind[object]] = Kind(
             "additionalProperties": False,
         },
     ),
+    parse_items=parse_services,
     composite=True,
 )
