@@ -10,7 +10,7 @@ from typing import Final
 
 from portico.core.events import Headers
 
-__all__ = ["CONTEXT_HEADERS", "CONTEXT_KEYS", "LogContext", "read_context"]
+__all__ = ["CONTEXT_HEADERS", "CONTEXT_KEYS", "NO_CONTEXT", "LogContext", "read_context"]
 
 LogContext = Mapping[str, str]
 """Context key, such as ``agent_id``, to the identifier as it was sent."""
@@ -44,7 +44,7 @@ CONTEXT_KEYS: Final[Mapping[bytes, str]] = MappingProxyType(
 MAX_VALUE: Final = 256
 """Characters kept of a header's value; the longest identifier has 51."""
 
-_NOTHING: Final[LogContext] = MappingProxyType({})
+NO_CONTEXT: Final[LogContext] = MappingProxyType({})
 _SHORTEST: Final = min(map(len, CONTEXT_KEYS))
 _LONGEST: Final = max(map(len, CONTEXT_KEYS))
 _UUID_LENGTH: Final = 36
@@ -80,7 +80,7 @@ def read_context(path: bytes, query: bytes, headers: Headers) -> LogContext:
         _add_identifiers(context, query)
     if headers:
         _add_headers(context, headers)
-    return context or _NOTHING
+    return context or NO_CONTEXT
 
 
 def _add_identifiers(context: dict[str, str], text: bytes) -> None:

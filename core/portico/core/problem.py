@@ -1,6 +1,6 @@
 """Problem details: what a refusal says in its body.
 
-Source: RFC 9457; the titles are the reason phrases of RFC 9110 15 and RFC 6585.
+Source: RFC 9457; the titles are the registered reason phrases (RFC 9110 15 and others).
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Final
 
 from portico.core.events import Headers, Respond, ResponseHead
 
-__all__ = ["TITLES", "Problem"]
+__all__ = ["TITLES", "Problem", "Refusal"]
 
 CONTENT_TYPE: Final = b"application/problem+json"
 
@@ -19,26 +19,45 @@ TITLES: Final[Mapping[int, str]] = MappingProxyType(
     {
         400: "Bad Request",
         401: "Unauthorized",
+        402: "Payment Required",
         403: "Forbidden",
         404: "Not Found",
         405: "Method Not Allowed",
+        406: "Not Acceptable",
+        407: "Proxy Authentication Required",
         408: "Request Timeout",
         409: "Conflict",
+        410: "Gone",
+        411: "Length Required",
+        412: "Precondition Failed",
         413: "Content Too Large",
         414: "URI Too Long",
         415: "Unsupported Media Type",
+        416: "Range Not Satisfiable",
+        417: "Expectation Failed",
         421: "Misdirected Request",
         422: "Unprocessable Content",
+        423: "Locked",
+        424: "Failed Dependency",
+        425: "Too Early",
+        426: "Upgrade Required",
+        428: "Precondition Required",
         429: "Too Many Requests",
         431: "Request Header Fields Too Large",
+        451: "Unavailable For Legal Reasons",
         500: "Internal Server Error",
         501: "Not Implemented",
         502: "Bad Gateway",
         503: "Service Unavailable",
         504: "Gateway Timeout",
+        505: "HTTP Version Not Supported",
+        506: "Variant Also Negotiates",
+        507: "Insufficient Storage",
+        508: "Loop Detected",
+        511: "Network Authentication Required",
     }
 )
-"""Title of each status that Portico answers with a problem."""
+"""Title of each registered error status (IANA HTTP Status Code Registry)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +65,7 @@ class Problem:
     """A refusal as its reader sees it.
 
     Attributes:
-        status: A status of `TITLES`.
+        status: From 400 to 599.
         detail: What is wrong with this request and what to do, without any secret.
         headers: Lines of the answer besides those of its body.
     """
@@ -62,7 +81,7 @@ class Problem:
         """
         members = {
             "type": "about:blank",
-            "title": TITLES[self.status],
+            "title": TITLES.get(self.status, "Error"),
             "status": self.status,
             "detail": self.detail,
             "instance": instance,
@@ -84,3 +103,16 @@ class Problem:
             *self.headers,
         ]
         return Respond(ResponseHead(self.status, headers), b"" if head_only else body)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not served, and what the client gets.
+
+    Attributes:
+        reason: Stable code for the access record.
+        problem: What the client gets.
+    """
+
+    reason: str
+    problem: Problem

@@ -14,6 +14,7 @@ from portico.core.events import Headers
 
 __all__ = [
     "ENTROPY_BYTES",
+    "NO_TRACE",
     "TRACING_HEADERS",
     "RemoteSpan",
     "Trace",
@@ -44,8 +45,8 @@ _TRACEPARENT: Final = re.compile(
     rb"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?",
     re.DOTALL,
 )
-_NO_TRACE: Final = b"0" * 32
-_NO_SPAN: Final = b"0" * 16
+_ZERO_TRACE: Final = b"0" * 32
+_ZERO_SPAN: Final = b"0" * 16
 
 # 3.3.1.3: key, simple or multi-tenant, and value of one list member.
 _MEMBER: Final = re.compile(
@@ -91,6 +92,10 @@ class Trace(NamedTuple):
     def traceparent(self) -> str:
         """The header for requests that are made on behalf of this one."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
+
+
+NO_TRACE: Final = Trace("0" * 32, "0" * 16)
+"""Of an exchange that got no request."""
 
 
 def read_request_id(headers: Headers, entropy: bytes) -> str:
@@ -155,7 +160,7 @@ def parse_traceparent(values: Iterable[bytes]) -> RemoteSpan | None:
         return None
     if match["version"] == b"00" and match["more"] is not None:  # 3.2.2.2: exactly 55 characters
         return None
-    if match["trace"] == _NO_TRACE or match["span"] == _NO_SPAN:
+    if match["trace"] == _ZERO_TRACE or match["span"] == _ZERO_SPAN:
         return None
     # 3.2.2.5.2, 4.3: flags that this level does not know are handed on as zero.
     flags = int(match["flags"], 16) & SAMPLED

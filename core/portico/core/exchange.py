@@ -1,0 +1,347 @@
+"""One request and its answer, step by step, in the manner of h11's Connection.
+
+Source: design page "Architecture", The core's two objects.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from portico.core.access import AccessRecord, Outcome
+from portico.core.context import NO_CONTEXT, LogContext
+from portico.core.cors import CorsDecision, merge
+from portico.core.events import (
+    PROCEED,
+    Ask,
+    Headers,
+    Proceed,
+    RequestHead,
+    Respond,
+    ResponseHead,
+)
+from portico.core.pipeline import Pipeline, Question, Verdict
+from portico.core.problem import Problem, Refusal
+from portico.core.syntax import is_sendable
+from portico.core.tracing import ENTROPY_BYTES, NO_TRACE
+from portico.core.transitions import TRANSITIONS, IllegalStepError, State, Step
+
+__all__ = ["FAILURE", "UNSENDABLE", "Exchange"]
+
+NO_HEAD: Final = RequestHead("", b"", b"", [])
+FAILURE: Final = Refusal(
+    "unhandled_exception", Problem(500, "The server failed to answer this request.")
+)
+UNSENDABLE: Final = Refusal(
+    "invalid_response", Problem(500, "The application's answer is not one that HTTP allows.")
+)
+
+# Members are slow to look up on their enumeration, and every request needs these.
+_IDLE: Final = State.IDLE
+_REQUEST: Final = Step.REQUEST
+_PROCEED: Final = Step.PROCEED
+_RESPONSE: Final = Step.RESPONSE
+_FINISH: Final = Step.FINISH
+_COMPLETED: Final = Outcome.COMPLETED
+_RESPONDING: Final = State.RESPONDING
+
+
+class Exchange:
+    """One request and its answer; `Policy.exchange` makes it.
+
+    Attributes:
+        peer: The transport's client address, or None.
+        entropy: The random bytes for its ids.
+        state: Where it stands.
+        head: The request.
+        needed: Its field lines among those that the stages read.
+        request_id: The client's, or a made one.
+        trace: Its place in a trace.
+        context: The identifiers that it names.
+        principal: Who authenticated, or None.
+        route: Template of the matched route, for the application to set.
+        status: Status of the answer, or None before it.
+        reason: Stable code of a refusal or failure, or None.
+        request_bytes: Bytes of the request's body so far.
+        response_bytes: Bytes of the answer's body so far.
+        substitute: Body to send instead of the application's, when its head was replaced.
+    """
+
+    __slots__ = (
+        "_arrived",
+        "_at",
+        "_cors",
+        "_first_byte",
+        "_outcome",
+        "_pipeline",
+        "_record",
+        "_resume",
+        "_wall",
+        "context",
+        "entropy",
+        "head",
+        "needed",
+        "peer",
+        "principal",
+        "reason",
+        "request_bytes",
+        "request_id",
+        "response_bytes",
+        "route",
+        "state",
+        "status",
+        "substitute",
+        "trace",
+    )
+
+    def __init__(
+        self, pipeline: Pipeline, peer: str | None, now: float, wall: float, entropy: bytes
+    ) -> None:
+        """Begin an exchange; see `Policy.exchange`."""
+        if len(entropy) < ENTROPY_BYTES:
+            raise ValueError(f"an exchange needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
+        self._pipeline = pipeline
+        self.peer = peer
+        self._arrived = now
+        self._wall = wall
+        self.entropy = entropy
+        self.state = _IDLE
+        self.head = NO_HEAD
+        self.needed: Headers = []
+        self.request_id = ""
+        self.trace = NO_TRACE
+        self.context: LogContext = NO_CONTEXT
+        self.principal: str | None = None
+        self.route: str | None = None
+        self.status: int | None = None
+        self.reason: str | None = None
+        self.request_bytes = 0
+        self.response_bytes = 0
+        self.substitute: bytes | None = None
+        self._at = 0
+        self._resume: Callable[[Exchange, object], Verdict] | None = None
+        self._cors: CorsDecision | None = None
+        self._outcome: Outcome | None = None
+        self._first_byte: float | None = None
+        self._record: AccessRecord | None = None
+
+    @property
+    def cors(self) -> CorsDecision:
+        """The CORS decision, which a refusal before the CORS stage needs too."""
+        if self._cors is None:
+            self._cors = self._pipeline.cors.decide(self.head)
+        return self._cors
+
+    @property
+    def log_context(self) -> dict[str, str]:
+        """What each log line of this request carries: its ids, and those that it names."""
+        ids = {
+            "request_id": self.request_id,
+            "trace_id": self.trace.trace_id,
+            "span_id": self.trace.span_id,
+        }
+        return {**ids, **self.context}
+
+    def request(self, head: RequestHead) -> Proceed | Respond | Ask:
+        """Judge a request's head.
+
+        Args:
+            head: As the engine read it.
+
+        Returns:
+            `Proceed` to the application, the answer to give instead, or what to find out first.
+
+        Raises:
+            IllegalStepError: This exchange has its request already.
+        """
+        self._step(_REQUEST)
+        reads = self._pipeline.reads
+        self.head = head
+        self.needed = [line for line in head.headers if line[0] in reads]
+        return self._judge()
+
+    def answer(self, result: object) -> Proceed | Respond | Ask:
+        """Go on with what the shell found out.
+
+        Args:
+            result: The answer to the question of the last `Ask`, as its stage defines it.
+
+        Returns:
+            As `request`.
+
+        Raises:
+            IllegalStepError: Nothing was asked.
+        """
+        self._step(Step.ANSWER)
+        judge, self._resume = self._resume, None
+        verdict = None if judge is None else judge(self, result)
+        return self._judge() if verdict is None else self._act(verdict)
+
+    def _judge(self) -> Proceed | Respond | Ask:
+        """Pass the stages that are left."""
+        stages = self._pipeline.stages
+        for stage in stages[self._at :]:
+            self._at += 1
+            verdict = stage.request(self)
+            if verdict is not None:
+                return self._act(verdict)
+        self._step(_PROCEED)
+        return PROCEED
+
+    def _act(self, verdict: Refusal | Respond | Question) -> Respond | Ask:
+        if isinstance(verdict, Question):
+            self._step(Step.ASK)
+            self._resume = verdict.judge
+            return Ask(self._pipeline.stages[self._at - 1].name, verdict.question)
+        self._step(Step.RESPOND)
+        if isinstance(verdict, Refusal):
+            return self._refuse(verdict, Outcome.REFUSED)
+        refused = verdict.head.status >= 400
+        return self._answer(verdict, Outcome.REFUSED if refused else Outcome.COMPLETED)
+
+    def receive_body(self, size: int) -> Proceed | Respond:
+        """Count and judge a piece of the request's body.
+
+        Args:
+            size: Its bytes.
+
+        Returns:
+            `Proceed`, or the answer to give instead of the application's.
+
+        Raises:
+            IllegalStepError: The application is not being asked.
+        """
+        self._step(Step.RECEIVE)
+        self.request_bytes += size
+        if self.state is State.APPLICATION:
+            for stage in self._pipeline.body_stages:
+                refusal = stage.receive(self)
+                if refusal is not None:
+                    self._step(Step.RESPOND)
+                    return self._refuse(refusal, Outcome.REFUSED)
+        return PROCEED
+
+    def fail(self, refusal: Refusal = FAILURE) -> Respond:
+        """Answer for an application or a store that raised before any answer was begun.
+
+        Args:
+            refusal: What the client gets; without it a plain 500.
+
+        Raises:
+            IllegalStepError: There is no request, or its answer has begun.
+        """
+        self._step(Step.RESPOND)
+        return self._refuse(refusal, Outcome.ERROR)
+
+    def _refuse(self, refusal: Refusal, outcome: Outcome) -> Respond:
+        self.reason = refusal.reason
+        head_only = self.head.method == "HEAD"
+        return self._answer(refusal.problem.respond(self.request_id, head_only=head_only), outcome)
+
+    def _answer(self, answer: Respond, outcome: Outcome) -> Respond:
+        self._outcome = outcome
+        self.status = answer.head.status
+        self.response_bytes = len(answer.body)
+        return Respond(self._seal(answer.head), answer.body)
+
+    def response(self, head: ResponseHead, *, now: float | None = None) -> ResponseHead:
+        """Complete the head of the application's answer.
+
+        An answer that HTTP does not allow is replaced by a 500, whose body is then `substitute`.
+
+        Args:
+            head: As the application gave it, names in any case.
+            now: Monotonic seconds.
+
+        Returns:
+            The head to send.
+
+        Raises:
+            IllegalStepError: The application is not being asked.
+        """
+        self._step(_RESPONSE)
+        self._first_byte = now
+        if not is_sendable(head):
+            return self._replace()
+        for stage in self._pipeline.response_stages:
+            head = stage.response(self, head)
+        self.status = head.status
+        return self._seal(head)
+
+    def _replace(self) -> ResponseHead:
+        answer = self._refuse(UNSENDABLE, Outcome.ERROR)
+        self.substitute = answer.body
+        return answer.head
+
+    def _seal(self, head: ResponseHead) -> ResponseHead:
+        """Add what every answer carries: the CORS headers and the request id."""
+        headers = merge(self.cors, head.headers)
+        if any(line[0] == b"x-request-id" for line in headers):
+            headers = [line for line in headers if line[0] != b"x-request-id"]
+        headers.append((b"x-request-id", self.request_id.encode("ascii")))
+        return ResponseHead(head.status, headers)
+
+    def send_body(self, size: int) -> None:
+        """Count a piece of the application's answer.
+
+        Args:
+            size: Its bytes.
+
+        Raises:
+            IllegalStepError: No answer of the application's was begun.
+        """
+        self._step(Step.SEND)
+        if self.head.method != "HEAD" and self.substitute is None:
+            self.response_bytes += size
+
+    def finish(
+        self, *, now: float, outcome: Outcome | None = None, reason: str | None = None
+    ) -> AccessRecord:
+        """End the exchange. It is legal at any time, and the first call decides.
+
+        Args:
+            now: Monotonic seconds.
+            outcome: What the shell knows of the end; without it an answer that was begun is
+                taken for complete, and a request without any answer for cancelled.
+            reason: Stable code for an outcome other than completed.
+
+        Returns:
+            The record of this request; the same one each time.
+        """
+        state = self.state
+        self._step(_FINISH)
+        if self._record is None:
+            ended = _COMPLETED if state is _RESPONDING else Outcome.CANCELLED
+            self._record = self._describe(now, outcome or self._outcome or ended, reason)
+        return self._record
+
+    def _describe(self, now: float, outcome: Outcome, reason: str | None) -> AccessRecord:
+        duration_s = max(0.0, now - self._arrived)
+        return AccessRecord(
+            self.head,
+            self.peer,
+            self._wall,
+            self.request_id,
+            self.trace,
+            self.context,
+            self.cors.reason,
+            outcome,
+            None if outcome is _COMPLETED else reason or self.reason,
+            self.status,
+            self.route,
+            self.principal,
+            duration_s,
+            self._ttfb(duration_s),
+            self.request_bytes,
+            self.response_bytes,
+        )
+
+    def _ttfb(self, duration_s: float) -> float | None:
+        """Give the time to the answer's head; the policy's own answers take no time to begin."""
+        if self._first_byte is not None:
+            return max(0.0, self._first_byte - self._arrived)
+        return None if self.status is None else duration_s
+
+    def _step(self, step: Step) -> None:
+        state = TRANSITIONS.get((self.state, step))
+        if state is None:
+            raise IllegalStepError(self.state, step)
+        self.state = state

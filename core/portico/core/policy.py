@@ -1,0 +1,150 @@
+"""The policy: everything that is decided about requests, compiled once from the settings.
+
+Source: design page "Architecture", The core's two objects.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from portico.core.auth import AuthPolicy
+from portico.core.cors import CorsConfigErrors, CorsPolicy
+from portico.core.exchange import Exchange
+from portico.core.pipeline import Pipeline
+from portico.core.routes import Route, Routes
+from portico.core.settings import Settings, cors_config
+from portico.core.stages import Authentication, Context, Cors, Syntax, Tracing
+from portico.core.tracing import TrustedPeers
+
+__all__ = ["Policy", "PolicyError", "PolicyErrors"]
+
+PublicSuffixTest = Callable[[str], bool]
+
+_CORS_SETTINGS: Final = {"credentials": "allow_credentials"}
+"""Fields of `CorsConfig` whose setting has another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyError:
+    """One thing that makes a policy impossible.
+
+    Attributes:
+        code: Stable name of the mistake.
+        path: The setting that holds it, such as ``cors.origins``.
+        value: The item or value.
+        message: What is wrong and what it must be.
+        suggestion: What was probably meant, or None.
+    """
+
+    code: str
+    path: str
+    value: object
+    message: str
+    suggestion: str | None = None
+
+
+class PolicyErrors(ValueError):  # noqa: N818 -- it carries several
+    """All that is wrong with the settings as a policy.
+
+    Attributes:
+        errors: In the order of the stages, then of the settings and their items.
+    """
+
+    def __init__(self, errors: tuple[PolicyError, ...]) -> None:
+        super().__init__("; ".join(f"{e.path} {e.value!r}: {e.message}" for e in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An immutable policy, shared by all requests.
+
+    Attributes:
+        pipeline: The stages that each exchange passes.
+    """
+
+    pipeline: Pipeline
+
+    @classmethod
+    def compile(
+        cls,
+        settings: Settings,
+        *,
+        routes: Iterable[Route] = (),
+        is_public_suffix: PublicSuffixTest | None = None,
+    ) -> "Policy":
+        """Compile the settings.
+
+        Args:
+            settings: As resolved.
+            routes: The application's routes with flags; any other path needs authentication
+                where that is required.
+            is_public_suffix: Whether a domain such as ``github.io`` is a public suffix; without it
+                origin patterns are not checked against them.
+
+        Raises:
+            PolicyErrors: With every error at once.
+        """
+        errors: list[PolicyError] = []
+        cors = _compile_cors(settings, is_public_suffix, errors)
+        peers = _compile_peers(settings, errors)
+        declared = Routes.compile(routes, root_path=settings.server.root_path)
+        if errors:
+            raise PolicyErrors(tuple(errors))
+        stages = (
+            Tracing(peers),
+            Context(),
+            Syntax(),
+            Cors(),
+            Authentication(AuthPolicy.compile(settings, declared)),
+        )
+        return cls(Pipeline(cors, stages))
+
+    def exchange(self, *, peer: str | None, now: float, wall: float, entropy: bytes) -> Exchange:
+        """Begin the exchange of one request.
+
+        Args:
+            peer: The transport's client address; None on a Unix socket.
+            now: Monotonic seconds.
+            wall: Unix time, in seconds.
+            entropy: At least 24 random bytes, from which the request and span ids are made.
+
+        Raises:
+            ValueError: There are fewer bytes.
+        """
+        return Exchange(self.pipeline, peer, now, wall, entropy)
+
+
+def _compile_cors(
+    settings: Settings, is_public_suffix: PublicSuffixTest | None, errors: list[PolicyError]
+) -> CorsPolicy:
+    """Compile CORS as a server does: http origins are its operator's choice, and warned of."""
+    config = cors_config(settings)
+    if config is None:
+        return CorsPolicy.disabled()
+    try:
+        return CorsPolicy.compile(
+            replace(config, dangerously_allow_insecure_origins=True), is_public_suffix
+        )
+    except CorsConfigErrors as wrong:
+        errors.extend(_cors_errors(settings, wrong))
+        return CorsPolicy.disabled()
+
+
+def _cors_errors(settings: Settings, wrong: CorsConfigErrors) -> Iterator[PolicyError]:
+    for error in wrong.errors:
+        field = _CORS_SETTINGS.get(error.field, error.field)
+        if field == "origins" and error.value not in settings.cors.origins:
+            field = "extra_origins"
+        path = f"cors.{field}"
+        yield PolicyError(error.code, path, error.value, error.message, error.suggestion)
+
+
+def _compile_peers(settings: Settings, errors: list[PolicyError]) -> TrustedPeers:
+    for peer in settings.proxy.trusted:
+        try:
+            TrustedPeers.compile((peer,))
+        except ValueError:
+            message = "must be an address, a network such as 10.0.0.0/8, or unix"
+            errors.append(PolicyError("bad-value", "proxy.trusted", peer, message))
+    return TrustedPeers() if errors else TrustedPeers.compile(settings.proxy.trusted)

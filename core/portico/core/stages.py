@@ -1,0 +1,114 @@
+"""The stages that judge a request's head, each a thin piece between the exchange and its rule.
+
+Their order stands in `Policy.compile`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from portico.core.auth import AUTH_HEADERS, AuthPolicy
+from portico.core.context import CONTEXT_HEADERS, read_context
+from portico.core.events import Respond, ResponseHead
+from portico.core.exchange import Exchange
+from portico.core.pipeline import Verdict
+from portico.core.problem import Problem, Refusal
+from portico.core.syntax import has_control, is_method
+from portico.core.tracing import TRACING_HEADERS, TrustedPeers, read_request_id, start_trace
+
+__all__ = ["Authentication", "Context", "Cors", "Syntax", "Tracing"]
+
+MALFORMED_METHOD: Final = Refusal(
+    "method_malformed", Problem(400, "The method is not a token (RFC 9110 9.1).")
+)
+MALFORMED_PATH: Final = Refusal(
+    "path_malformed", Problem(400, "The path holds a control character or a space.")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """Gives the request its id and its place in a trace.
+
+    Attributes:
+        peers: Whose ``traceparent`` is believed.
+    """
+
+    peers: TrustedPeers
+    name: str = "tracing"
+    reads: frozenset[bytes] = TRACING_HEADERS
+
+    def request(self, exchange: Exchange) -> None:
+        """Name the request."""
+        needed = exchange.needed
+        exchange.request_id = read_request_id(needed, exchange.entropy)
+        trusted = bool(needed) and self.peers.trusts(exchange.peer)
+        exchange.trace = start_trace(needed, trusted=trusted, entropy=exchange.entropy)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Reads the log context."""
+
+    name: str = "context"
+    reads: frozenset[bytes] = frozenset(CONTEXT_HEADERS)
+
+    def request(self, exchange: Exchange) -> None:
+        """Collect the identifiers."""
+        head = exchange.head
+        exchange.context = read_context(head.path, head.query, exchange.needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """Refuses heads that HTTP's grammar does not allow, as far as engines let them through."""
+
+    name: str = "syntax"
+    reads: frozenset[bytes] = frozenset()
+
+    def request(self, exchange: Exchange) -> Verdict:
+        """Refuse with 400."""
+        if not is_method(exchange.head.method):
+            return MALFORMED_METHOD
+        return MALFORMED_PATH if has_control(exchange.head.path) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Answers preflights and refuses handshakes; all else gets its CORS headers at the end."""
+
+    name: str = "cors"
+    reads: frozenset[bytes] = frozenset()
+
+    def request(self, exchange: Exchange) -> Verdict:
+        """Answer what the application must not see."""
+        decision = exchange.cors
+        if decision.status is None:
+            return None
+        if decision.kind == "websocket":
+            detail = "This Origin may not open a WebSocket here: see cors.origins."
+            return Refusal(decision.reason, Problem(decision.status, detail))
+        exchange.reason = None if decision.allowed else decision.reason
+        # RFC 9110 8.6: a 204 has no Content-Length; the CORS headers follow at the end.
+        empty = [] if decision.status == 204 else [(b"content-length", b"0")]
+        return Respond(ResponseHead(decision.status, empty), b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Demands the password where it is needed.
+
+    Attributes:
+        policy: Where that is, and whether a request has it.
+    """
+
+    policy: AuthPolicy
+    name: str = "authentication"
+    reads: frozenset[bytes] = AUTH_HEADERS
+
+    def request(self, exchange: Exchange) -> Verdict:
+        """Find the principal, or refuse with 401 or 403."""
+        verdict = self.policy.decide(exchange.head, exchange.needed)
+        if isinstance(verdict, Refusal):
+            return verdict
+        exchange.principal = verdict
+        return None

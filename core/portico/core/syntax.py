@@ -1,0 +1,40 @@
+"""What HTTP's grammar allows in a head: checks on the way in and on the way out.
+
+Source: RFC 9110 5.1, 5.5, 5.6.2, 9.1, 15; RFC 9112 3.2; RFC 3986 2.
+"""
+
+import re
+from typing import Final
+
+from portico.core.events import ResponseHead
+
+__all__ = ["has_control", "is_method", "is_sendable"]
+
+_METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# No control character but HTAB, and no white space outside.
+_FIELD_VALUE: Final = re.compile(
+    rb"(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?"
+)
+_CONTROL: Final = re.compile(rb"[\x00-\x20\x7f]")
+
+
+def is_method(method: str) -> bool:
+    """Say whether *method* is a token (9.1)."""
+    return method in _METHODS or _TOKEN.fullmatch(method) is not None
+
+
+def has_control(path: bytes) -> bool:
+    """Say whether a raw path holds a control byte or space, which only escapes may stand for."""
+    return _CONTROL.search(path) is not None
+
+
+def is_sendable(head: ResponseHead) -> bool:
+    """Say whether an answer's head may be sent: engines crash on, or pass on, what may not."""
+    if not 100 <= head.status <= 599:  # 15
+        return False
+    return all(
+        _FIELD_NAME.fullmatch(name) and _FIELD_VALUE.fullmatch(value)
+        for name, value in head.headers
+    )
