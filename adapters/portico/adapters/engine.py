@@ -35,27 +35,27 @@ class WorkerFactory:
         make: Makes the application itself.
         root_path: Prefix that every path is to carry.
         engine_prepends: Whether the engine puts the prefix before each path by itself.
-        ready: Where to say that start-up is complete; None where the engine says it.
+        on_started: Called once start-up is complete; None where the engine tells.
     """
 
     make: AppFactory
     root_path: str = ""
     engine_prepends: bool = False
-    ready: Connection | None = None
+    on_started: Callable[[], None] | None = None
 
     def __call__(self) -> ASGIApp:
         """Make the application, or end this process with :data:`EXIT_START`."""
         end_with_parent()
         try:
             app = self.make()
-        except Exception:
-            logger.critical("the application cannot be made", exc_info=True)
+        except Exception as error:
+            shown = logger.isEnabledFor(logging.DEBUG)
+            message = "the application cannot be made: %s: %s"
+            logger.critical(message, type(error).__name__, error, exc_info=shown)
             sys.exit(EXIT_START)
-        return asgi_app(with_root_path(self.announcing(app), self.root_path, self.engine_prepends))
-
-    def announcing(self, app: ASGIApp) -> ASGIApp:
-        """Wrap *app* so that the end of its start-up is told through ``ready``."""
-        return app if self.ready is None else _Announcing(app, self.ready)
+        if self.on_started is not None:
+            app = announcing(app, self.on_started)
+        return asgi_app(with_root_path(app, self.root_path, self.engine_prepends))
 
 
 def asgi_app(app: ASGIApp) -> ASGIApp:
@@ -70,36 +70,54 @@ def asgi_app(app: ASGIApp) -> ASGIApp:
     return serve
 
 
-class _Announcing:
-    """Say once that start-up is complete, or that the application has none."""
+def announcing(app: ASGIApp, on_started: Callable[[], None]) -> ASGIApp:
+    """Call *on_started* once when the start-up of *app* is complete, or when it has none."""
+    told = False
 
-    def __init__(self, app: ASGIApp, ready: Connection) -> None:
-        self._app = app
-        self._ready = ready
+    def tell() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            on_started()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            return await self._app(scope, receive, send)
-        failed = False
+    async def announced(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _follow_lifespan(app, scope, receive, send, tell)
+        else:
+            await app(scope, receive, send)
 
-        async def watching(message: Message) -> None:
-            nonlocal failed
-            await send(message)
-            failed = failed or message["type"] == "lifespan.startup.failed"
-            if message["type"] == "lifespan.startup.complete":
-                self._announce()
+    return announced
 
-        try:
-            return await self._app(scope, receive, watching)
-        finally:
-            # An application that raises on lifespan has none (ASGI, Lifespan): it serves.
-            if not failed:
-                self._announce()
 
-    def _announce(self) -> None:
-        if not self._ready.closed:
-            self._ready.send_bytes(b"ready")
-            self._ready.close()
+async def _follow_lifespan(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, tell: Callable[[], None]
+) -> None:
+    failed = False
+
+    async def watching(message: Message) -> None:
+        nonlocal failed
+        failed = failed or message["type"] == "lifespan.startup.failed"
+        await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            tell()
+
+    try:
+        await app(scope, receive, watching)
+    finally:
+        # An application that raises or returns at once has no lifespan (ASGI): it serves.
+        if not failed:
+            tell()
+
+
+@dataclass(frozen=True, slots=True)
+class TellSupervisor:
+    """Says in a spawned worker that it has started. Picklable only while it is spawned."""
+
+    ready: Connection
+
+    def __call__(self) -> None:
+        """Say it."""
+        self.ready.send_bytes(b"started")
 
 
 def with_root_path(app: ASGIApp, root_path: str, engine_prepends: bool) -> ASGIApp:

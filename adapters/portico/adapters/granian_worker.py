@@ -24,6 +24,7 @@ from portico.adapters.engine import (
     EXIT_DONE,
     EXIT_START,
     AppFactory,
+    TellSupervisor,
     WorkerFactory,
     call_when_ready,
 )
@@ -60,7 +61,7 @@ def run_workers(
     multiprocessing.set_start_method("spawn", force=True)
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
-        worker = WorkerFactory(factory, plan.root_path, ready=writer)
+        worker = WorkerFactory(factory, plan.root_path, on_started=TellSupervisor(writer))
         call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
         server = SharedSocketServer(sock, on_draining, **typed(words))
         try:

@@ -32,6 +32,7 @@ from portico.adapters.engine import (
     Scope,
     Send,
     WorkerFactory,
+    announcing,
 )
 from portico.adapters.sockets import listening, real_port
 from portico.adapters.trio_asyncio import open_loop
@@ -158,12 +159,13 @@ class Worker:
         on_listening: Callable[[], None],
         on_draining: Callable[[], None],
     ) -> None:
-        self._app: Any = shielding(app)
+        self._app: Any = announcing(shielding(app), self._set_started)
         self._config = config
         self._plan = plan
         self._on_listening = on_listening
         self._on_draining = on_draining
         self._connections = Connections(plan.max_connections)
+        self._started = False
         self._stop = trio.Event()
         self._code = EXIT_START
 
@@ -189,13 +191,18 @@ class Worker:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(serving)
-                self._code = EXIT_CUT
-                self._on_listening()
+                # Hypercorn goes on for a moment after a start-up that failed.
+                if self._started:
+                    self._code = EXIT_CUT
+                    self._on_listening()
             self._code = EXIT_DONE
         except* Exception as group:
             stage = "shutdown" if self._code == EXIT_CUT else "start-up"
             for error in leaves(group):
                 logger.critical("the application's %s failed: %s", stage, error)
+
+    def _set_started(self) -> None:
+        self._started = True
 
     async def _drain(self) -> None:
         await self._stop.wait()

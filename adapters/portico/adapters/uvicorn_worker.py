@@ -26,6 +26,7 @@ from portico.adapters.engine import (
     EXIT_START,
     AppFactory,
     ASGIApp,
+    TellSupervisor,
     WorkerFactory,
     call_when_ready,
 )
@@ -128,7 +129,7 @@ def run_many(
     """Serve in spawned workers, which are replaced when they end."""
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
-        worker = WorkerFactory(factory, plan.root_path, engine_prepends=True, ready=writer)
+        worker = WorkerFactory(factory, plan.root_path, True, TellSupervisor(writer))
         call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
         workers = Workers(make_config(words, worker), sockets=[sock])
         workers.run()
