@@ -115,6 +115,8 @@ _QUERY_SECRET: Final = re.compile(r"(?i)([?&][^=&#]*(?:password|secret|token)[^=
 
 def mask_url(text: str) -> str:
     """Return *text* with the passwords of any URL in it masked."""
+    if "//" not in text and "=" not in text:
+        return text
     masked = _USERINFO.sub(rf"//\1:{MASK}@", text)
     return _QUERY_SECRET.sub(rf"\1{MASK}", masked)
 

@@ -1,9 +1,12 @@
-"""Candidates for the value of a setting, and what reading the layers yields."""
+"""Candidates for the value of a setting, and what reading the layers yields.
+
+Those that every value passes through are named tuples, which cost a quarter of a dataclass.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from portico.core.settings.kinds import Kind, Note, RefusalError
 from portico.core.settings.resolution import Finding, Place
@@ -24,8 +27,7 @@ Raw = str | tuple[Any, ...] | None
 """A value as it stands in its source: text, a sequence of the file, None where unreadable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One value that a layer offers for a setting.
 
     Attributes:
@@ -57,8 +59,7 @@ class Candidate:
     target: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A candidate, read.
 
     Attributes:
@@ -113,8 +114,7 @@ def in_order(findings: list[tuple[int, int, Finding]]) -> tuple[Finding, ...]:
     return tuple(finding for _, _, finding in sorted(findings, key=lambda entry: entry[:2]))
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """One variable of the environment or of ``.env``."""
 
     name: str

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from portico.core.engines import EngineName, Gap, find_gap
+from portico.core.engines import ENGINE_TABLE, EngineName, Gap, find_gap
 from portico.core.origin import is_loopback_origin
 from portico.core.settings.addresses import is_ip, is_loopback_host
 from portico.core.settings.candidates import Layer, Reading
@@ -196,9 +196,9 @@ def _gaps(state: State) -> Iterator[tuple[str, Gap]]:
     if not state.is_sound("server.engine"):
         return
     engine = cast("EngineName", state.values["server.engine"])
-    for path, value in state.values.items():
+    for path in ENGINE_TABLE:
         if state.is_typed(path) and state.is_sound(path):
-            gap = find_gap(path, engine, value)
+            gap = find_gap(path, engine, state.values[path])
             if gap is not None:
                 yield path, gap
 

@@ -43,7 +43,7 @@ def _split_json(text: str) -> list[str]:
 
 def unquote(text: str) -> str | None:
     """Return *text* without its matching outer quotes, or None when there are none to remove."""
-    if len(text) < 2 or text[0] not in "\"'" or text[-1] != text[0]:
+    if text[:1] not in ('"', "'") or text[-1] != text[0] or len(text) < 2:
         return None
     inner = text[1:-1]
     return None if text[0] in inner else inner

@@ -23,6 +23,7 @@ _SERVICE_LINK: Final = (
     "is an address that Kubernetes injects for a Service of this name; "
     "set enableServiceLinks: false in the pod, or rename the Service"
 )
+_QUOTES: Final = ('"', "'")
 _SERVICE_LINK_LAYERS: Final = (Layer.DOTENV, Layer.ENV)
 _PARSER: Final = "setting"
 _NONE_TEXT: Final = "must not be the text None; to leave it unset, leave it empty"
@@ -60,7 +61,7 @@ def read_candidates(candidates: Iterable[Candidate]) -> list[Reading]:
         except RefusalError as refusal:
             raise EnvError(refusal) from refusal
         text = _shown(candidate, value)
-        return Reading(candidate, value, None, tuple(dict.fromkeys(notes)), text)
+        return Reading(candidate, value, None, tuple(dict.fromkeys(notes)) if notes else (), text)
 
     env = _env_class()(keyed)
     env.add_parser(_PARSER, parse)
@@ -101,25 +102,31 @@ def prepare(raw: str, kind: Kind[Any], notes: list[Note]) -> str:
     """Return the text without the outer space and quotes that *kind* cannot mean."""
     _refuse_unusable(raw)
     text = raw if kind.taken_whole else raw.strip()
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    inner = None if kind.literal else unquote(text)
-    if inner is not None:
-        notes.append(QUOTED)
-        text = inner.strip()
-    elif quoted and kind.literal:
-        notes.append(_KEPT_QUOTES)
+    if text[:1] in _QUOTES and text[:1] == text[-1:]:
+        text = _without_quotes(text, kind, notes)
     if text == "None":
         raise RefusalError(_NONE_TEXT)
     return text
 
 
+def _without_quotes(text: str, kind: Kind[Any], notes: list[Note]) -> str:
+    """Remove outer quotes, unless they may belong to the text; note them either way."""
+    inner = None if kind.literal else unquote(text)
+    if inner is not None:
+        notes.append(QUOTED)
+        return inner.strip()
+    if kind.literal and len(text) > 1:
+        notes.append(_KEPT_QUOTES)
+    return text
+
+
 def _refuse_unusable(text: str) -> None:
-    if _UNUSABLE.search(text):
+    if not (text.isascii() and text.isprintable()) and _UNUSABLE.search(text):
         raise RefusalError("must be UTF-8 text without NUL")
 
 
 def _refuse_service_link(text: str) -> None:
-    if text.strip().lower().startswith("tcp://"):
+    if "://" in text and text.strip().lower().startswith("tcp://"):
         raise RefusalError(_SERVICE_LINK)
 
 

@@ -26,6 +26,11 @@ _FOREIGN_STEMS: Final = ("UVICORN_", "GRANIAN_", "HYPERCORN_")
 _REDIS_PORT: Final = "6379"
 
 
+def is_foreign(name: str) -> bool:
+    """Say whether an engine would read *name* from its environment."""
+    return name.startswith(_FOREIGN_STEMS) or name in _FOREIGN
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What one variable means.
@@ -57,12 +62,7 @@ class Names:
 
     def concerns(self, name: str) -> bool:
         """Say whether there may be anything to say about *name*."""
-        return (
-            name in self.claims
-            or self.has_stem(name)
-            or name in _FOREIGN
-            or name.startswith(_FOREIGN_STEMS)
-        )
+        return name in self.claims or self.has_stem(name) or is_foreign(name)
 
     def is_others(self, name: str) -> bool:
         """Say whether *name* belongs to another program or to Kubernetes."""
@@ -147,7 +147,7 @@ class VariableReader:
         return candidates
 
     def _judge_unclaimed(self, variable: Variable) -> None:
-        if variable.name in _FOREIGN or variable.name.startswith(_FOREIGN_STEMS):
+        if is_foreign(variable.name):
             self._report_foreign(variable)
         elif self.names.has_stem(variable.name):
             self._judge_unknown(variable)

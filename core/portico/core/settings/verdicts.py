@@ -34,8 +34,12 @@ class Verdicts:
         for reading in readings:
             by_path.setdefault(reading.candidate.path, []).append(reading)
         for path, found in by_path.items():
-            found.sort(key=_precedence)
-            self._decide_path(path, found)
+            if len(found) == 1 and _is_plain(found[0]):
+                self.winners[path] = found[0]
+                self.traces[path] = (_trace_entry(found[0]),)
+            else:
+                found.sort(key=_precedence)
+                self._decide_path(path, found)
 
     def _decide_path(self, path: str, found: list[Reading]) -> None:
         offered = [reading for reading in found if reading.offers]
@@ -43,7 +47,8 @@ class Verdicts:
         if winner is not None:
             self.winners[path] = winner
             self.traces[path] = tuple(map(_trace_entry, offered))
-            self._report_clashes(path, offered)
+            if len(offered) > 1:
+                self._report_clashes(path, offered)
         for reading in found:
             self._report_reading(reading, winner, offered)
             if reading.candidate.checked_only and reading.refusal is None and winner is None:
@@ -87,6 +92,11 @@ class Verdicts:
                     (first.place("at"), *others),
                 )
                 self.report.problem(layer, first.candidate.position, finding)
+
+
+def _is_plain(reading: Reading) -> bool:
+    """Say whether there is nothing to report of *reading*, when it stands alone."""
+    return reading.refusal is None and not reading.notes and reading.offers
 
 
 def _precedence(reading: Reading) -> tuple[int, int]:
