@@ -37,19 +37,21 @@ def from_origin(origin: bytes) -> Headers:
     return [*BROWSER[:4], (b"origin", origin), *BROWSER[4:]]
 
 
-def preflight(asked_headers: bytes) -> Headers:
-    """A preflight from an allowed origin that asks for *asked_headers*."""
-    asked = [
-        (b"access-control-request-method", b"PUT"),
-        (b"access-control-request-headers", asked_headers),
-    ]
-    return [*from_origin(ALLOWED), *asked]
+def preflight(*asked_headers: bytes) -> Headers:
+    """A preflight from an allowed origin, one line for each of *asked_headers*."""
+    method = (b"access-control-request-method", b"PUT")
+    lines = ((b"access-control-request-headers", value) for value in asked_headers)
+    return [*from_origin(ALLOWED), method, *lines]
 
 
-def hostile_header_names(size: int) -> bytes:
-    """*size* bytes of distinct one-letter-and-number header names, joined by commas."""
-    names = b",".join(b"x%d" % number for number in range(size // 6))
-    return names[:size].ljust(size, b"x")
+MEBIBYTE = 1 << 20
+HOSTILE_PREFLIGHTS = {
+    "names": preflight(b"".join(b"x%06d," % number for number in range(MEBIBYTE // 8))),
+    "commas": preflight(b"," * MEBIBYTE),
+    "one name": preflight(b"x" * MEBIBYTE),
+    "256 lines": preflight(*(b"x%03d," % number * 800 for number in range(256))),
+}
+"""Preflights that ask for a mebibyte of header names, by what it is made of."""
 
 
 def wire(headers: Headers) -> bytes:
