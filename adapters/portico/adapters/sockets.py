@@ -115,7 +115,7 @@ def _listen(
         sock.listen(plan.backlog)
     except OSError as error:
         sock.close()
-        reason = REASONS.get(error.errno or 0, error.strerror)
+        reason = REASONS.get(error.errno or 0) or error.strerror or str(error)
         raise BindError(f"cannot listen on {plan.url()}: {reason}") from error
     sock.setblocking(False)
     return sock
