@@ -10,7 +10,8 @@ from math import inf
 from typing import Any, cast
 
 import trio
-from quart import Quart, Request, Response
+from quart import Response
+from quart.wrappers.request import Body
 from quart.wrappers.response import DataBody
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
@@ -85,11 +86,9 @@ class InlineHTTPConnection(TrioASGIHTTPConnection):
             await super().__call__(receive, send)
             return
         request = self._create_request_from_scope(send)
-        request.body = PulledBody(  # type: ignore[assignment]
-            receive,
-            expected=request.content_length,
-            limit=self.app.config["MAX_CONTENT_LENGTH"],
-        )
+        limit = self.app.config["MAX_CONTENT_LENGTH"]
+        body = PulledBody(receive, expected=request.content_length, limit=limit)
+        request.body = cast("Body", body)
         with trio.CancelScope() as scope:
             extension["on_disconnect"](scope.cancel)
             response = await self.app.handle_request(request)

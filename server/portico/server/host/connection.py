@@ -20,7 +20,6 @@ from portico.server.host.request import (
     Head,
     RequestRefusedError,
     Scope,
-    accept,
     http_scope,
 )
 from portico.server.host.response import InvalidResponseError, Response, interim, plain
@@ -143,17 +142,17 @@ class Connection:
         if not fed:
             return False
         try:
-            head, parser, raw = await self._read_head(fed)
+            head, parser = await self._read_head(fed)
         except RequestRefusedError as refusal:
             self._answer_now(refusal.status, refusal.detail)
             await self._linger()
             return False
         if head.websocket:
             self.upgraded()
-            await self._worker.upgrade(self, raw + parser.trailing_data[0])
+            await self._worker.upgrade(self, parser.fed)
             return False
-        response = await self._run_application(head, parser)
-        return await self._conclude(response, parser)
+        response = await self._run_application(head, parser.connection)
+        return await self._conclude(response, parser.connection)
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
@@ -178,34 +177,16 @@ class Connection:
             data = received.lstrip(b"\r\n")
         return data
 
-    async def _read_head(self, fed: bytes) -> tuple[Head, h11.Connection, bytes]:
-        """The head that begins with *fed*, its parser, and its bytes."""
+    async def _read_head(self, fed: bytes) -> tuple[Head, HeadParser]:
         limits = self._worker.limits
         self._enter(Phase.HEAD)
         self.read_by = self.since + limits.header_timeout_s
-        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_bytes)
-        parser.receive_data(fed)
-        while (request := self._parse_head(parser, fed)) is None:
-            data = await self.transport.receive()
-            if not data:
+        parser = HeadParser(max_head=limits.max_head_bytes, max_target=limits.max_target_bytes)
+        while (head := parser.feed(fed)) is None:
+            fed = await self.transport.receive()
+            if not fed:
                 raise ConnectionLostError("the client left within a request head")
-            fed += data
-            parser.receive_data(data)
-        raw = fed[: len(fed) - len(parser.trailing_data[0])]
-        head = accept(
-            request, raw, max_head=limits.max_head_bytes, max_target=limits.max_target_bytes
-        )
-        return head, parser, raw
-
-    def _parse_head(self, parser: h11.Connection, fed: bytes) -> h11.Request | None:
-        try:
-            event = parser.next_event()
-        except h11.RemoteProtocolError as error:
-            too_large = error.error_status_hint == 431
-            if too_large and b"\n" not in fed[: self._worker.limits.max_target_bytes]:
-                raise RequestRefusedError(414, "the request target is too long") from error
-            raise RequestRefusedError(error.error_status_hint, str(error)) from error
-        return event if isinstance(event, h11.Request) else None
+        return head, parser
 
     async def _run_application(self, head: Head, parser: h11.Connection) -> Response:
         self._enter(Phase.REQUEST)

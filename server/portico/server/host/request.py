@@ -45,6 +45,44 @@ class Head:
     websocket: bool
 
 
+class HeadParser:
+    """Parses one head from the bytes that arrive; ``connection`` goes on with its content.
+
+    ``fed`` is all that was fed, the bytes behind the head included.
+    """
+
+    __slots__ = ("_max_head", "_max_target", "connection", "fed")
+
+    def __init__(self, *, max_head: int, max_target: int) -> None:
+        self.connection = h11.Connection(h11.SERVER, max_incomplete_event_size=max_head)
+        self.fed = b""
+        self._max_head = max_head
+        self._max_target = max_target
+
+    def feed(self, data: bytes) -> Head | None:
+        """Take more bytes; the head once it is whole.
+
+        Raises:
+            RequestRefusedError: it will never be an acceptable head.
+        """
+        self.fed += data
+        self.connection.receive_data(data)
+        try:
+            event = self.connection.next_event()
+        except h11.RemoteProtocolError as error:
+            raise self._refusal(error) from error
+        if not isinstance(event, h11.Request):
+            return None
+        raw = self.fed[: len(self.fed) - len(self.connection.trailing_data[0])]
+        return accept(event, raw, max_head=self._max_head, max_target=self._max_target)
+
+    def _refusal(self, error: h11.RemoteProtocolError) -> RequestRefusedError:
+        too_large = error.error_status_hint == 431
+        if too_large and b"\n" not in self.fed[: self._max_target]:
+            return RequestRefusedError(414, "the request target is too long")
+        return RequestRefusedError(error.error_status_hint, str(error))
+
+
 def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) -> Head:
     """Check what h11 leaves to its user, and name what the connection needs to know.
 
