@@ -97,8 +97,8 @@ PATH: Final = Kind("path", parse_path, schema=schema(type="string", minLength=1)
 
 def parse_secret(text: str, _notes: list[Note]) -> Secret:
     """Hide the text."""
-    if not text:
-        raise RefusalError("must not be empty")
+    if not text.strip():
+        raise RefusalError("must not be blank")
     return Secret(text)
 
 

@@ -141,9 +141,11 @@ def _shown(candidate: Candidate, value: object) -> str:
 
 def _refused(candidate: Candidate, refusal: RefusalError) -> Reading:
     """Return a refused candidate; what a file held is not shown, as it may be another file's."""
-    raw = candidate.raw
-    if candidate.kind.secret or candidate.target is not None:
-        text = MASK if raw is not None else ""
+    raw, kind = candidate.raw, candidate.kind
+    if raw is None or kind.composite:
+        text = ""
+    elif kind.secret or candidate.target is not None:
+        text = MASK
     else:
-        text = mask_url(raw.strip() if isinstance(raw, str) else ", ".join(map(str, raw or ())))
+        text = mask_url(raw.strip() if isinstance(raw, str) else ", ".join(raw))
     return Reading(candidate, None, refusal, (), text)

@@ -1,7 +1,7 @@
 """Resolving the layers into settings, with provenance and every problem at once."""
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Final
 
@@ -82,25 +82,27 @@ def resolve(sources: Sources) -> Resolution:
         sources give the same resolution.
     """
     report = Report()
-    candidates, profile, file_read = _read_layers(sources, report)
+    candidates, profile, lost = _read_layers(sources, report)
     verdicts = Verdicts(report)
     verdicts.decide(read_candidates(candidates))
-    return _conclude(verdicts, profile, file_read)
+    return _conclude(verdicts, profile, lost)
 
 
-def _read_layers(sources: Sources, report: Report) -> tuple[list[Candidate], str | None, bool]:
-    """Return all candidates, the profile, and whether the configuration file could be read."""
+def _read_layers(
+    sources: Sources, report: Report
+) -> tuple[list[Candidate], str | None, Collection[str]]:
+    """Return all candidates, the profile, and the paths whose value in the file was lost."""
     names = names_for(sources.prefix)
     tokens = split_arguments(sources.argv)
     dotenv = read_dotenv(sources.dotenv, names, report)
     env = env_variables(sources.env, names)
     profile, candidates = read_profile(sources, names, tokens, (env, dotenv), report)
     file, origin = choose_file(sources, config_choices(names, tokens, (env, dotenv)), report)
-    from_file, file_read = read_file(file, origin, report)
+    from_file, lost = read_file(file, origin, report)
     candidates += from_file
     candidates += _read_variables(sources, names, dotenv, env, report)
     candidates += read_flags(tokens, report)
-    return candidates, profile, file_read
+    return candidates, profile, lost
 
 
 def _read_variables(
@@ -120,7 +122,7 @@ def _read_variables(
         yield from reader.read(variables)
 
 
-def _conclude(verdicts: Verdicts, profile: str | None, file_read: bool) -> Resolution:
+def _conclude(verdicts: Verdicts, profile: str | None, lost: Collection[str]) -> Resolution:
     values, provenance = _DEFAULT_VALUES.copy(), _DEFAULT_PROVENANCE.copy()
     trace = _default_trace().copy()
     for path, winner in verdicts.winners.items():
@@ -132,7 +134,7 @@ def _conclude(verdicts: Verdicts, profile: str | None, file_read: bool) -> Resol
     state = State(
         values,
         verdicts.winners,
-        _uncertain(verdicts, file_read),
+        _uncertain(verdicts, lost),
         profile,
         tuple(verdicts.loose_ports),
     )
@@ -143,11 +145,9 @@ def _conclude(verdicts: Verdicts, profile: str | None, file_read: bool) -> Resol
     return Resolution(settings, values, provenance, trace, problems, warnings, profile)
 
 
-def _uncertain(verdicts: Verdicts, file_read: bool) -> frozenset[str]:
-    """Return the broken paths; when the file could not be read, what it might have set too."""
-    if file_read:
-        return frozenset(verdicts.broken)
+def _uncertain(verdicts: Verdicts, lost: Collection[str]) -> frozenset[str]:
+    """Return the broken paths, and those of *lost* that no layer above the file decides."""
     decided = {
         path for path, winner in verdicts.winners.items() if winner.candidate.layer > Layer.FILE
     }
-    return frozenset(verdicts.broken | (TABLE.keys() - decided))
+    return frozenset(verdicts.broken.union(lost) - (decided - verdicts.broken))

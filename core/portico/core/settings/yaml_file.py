@@ -1,8 +1,8 @@
 """The configuration file: YAML nodes with their lines, never constructed into objects."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
 from portico.core.settings.candidates import Candidate, Layer, Report
@@ -13,6 +13,9 @@ from portico.core.settings.suggestions import did_you_mean, find_resembling
 from portico.core.settings.table import GROUPS, TABLE
 
 _NULL_TAG: Final = "tag:yaml.org,2002:null"
+DEEPEST: Final = 50
+"""How deep collections may nest; settings need 4."""
+_OPENERS: Final = "[{-:?"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -66,16 +69,34 @@ def compose(text: str) -> Node | None | SyntaxFault:
     undecodable = _SURROGATE.search(text)
     if undecodable:
         return SyntaxFault(text.count("\n", 0, undecodable.start()) + 1, "is not UTF-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.compose(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if _is_too_deep(text, lambda: yaml.parse(text, loader)):
+            return SyntaxFault(1, "is nested too deeply")
+        root = yaml.compose(text, loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         return SyntaxFault(mark.line + 1 if mark else 1, error.problem or "is not YAML")
     except yaml.YAMLError:
         return SyntaxFault(1, "holds a character that YAML does not allow")
-    except RecursionError:
-        return SyntaxFault(1, "is nested too deeply")
     return cast("Node | None", root)
+
+
+def _is_too_deep(text: str, parse: Callable[[], Iterable[object]]) -> bool:
+    """Say whether collections nest deeper than any configuration does.
+
+    libyaml composes by recursion on the C stack, which a hostile text overflows. Few texts have
+    the marks for it at all, so that few are parsed twice.
+    """
+    if sum(map(text.count, _OPENERS)) <= DEEPEST:
+        return False
+    depth = 0
+    for event in parse():
+        name = type(event).__name__
+        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def is_null(node: Node) -> bool:
@@ -91,12 +112,14 @@ class FileReader:
         name: The file's name.
         report: Where findings go.
         candidates: What was found, by path; of repeated keys the last.
+        lost: Paths for which something stands there that cannot be used.
         position: Counts what was met, in the order of the text.
     """
 
     name: str
     report: Report
-    candidates: dict[str, Candidate]
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
     position: int = 0
 
     def read(self, root: Node) -> None:
@@ -105,6 +128,7 @@ class FileReader:
             return
         if root.id != "mapping":
             self._type_problem(self.name, 1, "must be a mapping of groups such as server:")
+            self.lost.update(TABLE)
             return
         for entry in self._entries(root, ""):
             if entry.key in GROUPS:
@@ -117,6 +141,7 @@ class FileReader:
             return
         if group.node.id != "mapping":
             self._type_problem(group.key, group.line, "is a group: it must be a mapping")
+            self.lost.update(path for path, spec in TABLE.items() if spec.group == group.key)
             return
         for entry in self._entries(group.node, f"{group.key}."):
             path = f"{group.key}.{entry.key}"
@@ -148,7 +173,9 @@ class FileReader:
             self.candidates.pop(spec.path, None)
             return
         raw = self._raw(spec, entry)
-        if raw is not None:
+        if raw is None:
+            self.lost.add(spec.path)
+        else:
             self.candidates[spec.path] = Candidate(
                 spec.path,
                 spec.kind,
@@ -219,7 +246,7 @@ def _texts(sequence: Node) -> tuple[str, ...] | None:
 
 def read_file(
     source: NamedText | None, origin: str, report: Report
-) -> tuple[list[Candidate], bool]:
+) -> tuple[list[Candidate], Collection[str]]:
     """Read the configuration file.
 
     Args:
@@ -228,26 +255,28 @@ def read_file(
         report: Where findings go.
 
     Returns:
-        The candidates in the order of the text, and whether the file could be read at all.
+        The candidates in the order of the text, and the paths of which the file may have said
+        something that was lost.
     """
     if source is None:
-        return [], True
+        return [], ()
     name, text = source
     if text is None:
         message = f"{name} cannot be read as UTF-8 text"
-        places = (Place("at", origin, name),)
         fix = "make it readable, or name another file"
-        finding = Finding("unreadable-file", name, origin, message, fix, places)
-        report.problem(Layer.FILE, 0, finding)
-        return [], False
+        _report_file(report, "unreadable-file", name, origin, message, fix)
+        return [], TABLE.keys()
     root = compose(text)
     if isinstance(root, SyntaxFault):
-        origin = f"file:{name}:{root.line}"
-        places = (Place("at", origin, name),)
         message = f"{name} is not valid YAML: {root.message}"
-        report.problem(Layer.FILE, 0, Finding("syntax", name, origin, message, "", places))
-        return [], False
-    reader = FileReader(name, report, {})
+        _report_file(report, "syntax", name, f"file:{name}:{root.line}", message, "")
+        return [], TABLE.keys()
+    reader = FileReader(name, report)
     if root is not None:
         reader.read(root)
-    return list(reader.candidates.values()), True
+    return list(reader.candidates.values()), reader.lost
+
+
+def _report_file(report: Report, code: str, name: str, origin: str, message: str, fix: str) -> None:
+    places = (Place("at", origin, name),)
+    report.problem(Layer.FILE, 0, Finding(code, name, origin, message, fix, places))
