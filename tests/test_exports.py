@@ -1,0 +1,366 @@
+"""The public surface is a test: a name that comes or goes is seen in a review of this file.
+
+Public are the names without an underscore that a module declares: its ``__all__`` where it has one,
+else its own functions, classes and constants. Modules of packages below are the package's business.
+"""
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def public_names(path: Path) -> set[str]:
+    """The names that the module at *path* offers, read without importing it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    declared = {name: node for node in tree.body for name in names_of(node)}
+    if "__all__" in declared:
+        assignment = declared["__all__"]
+        assert isinstance(assignment, ast.Assign)
+        return set(ast.literal_eval(assignment.value))
+    return {name for name in declared if not name.startswith("_")}
+
+
+def names_of(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [node.name]
+        case ast.Assign():
+            return [target.id for target in node.targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case _:
+            return []
+
+
+def modules_of(folder: str) -> dict[str, Path]:
+    """The modules and packages that stand in *folder*, by their dotted name."""
+    prefix = ".".join(Path(folder).parts[1:])
+    modules = {
+        f"{prefix}.{path.stem}": path
+        for path in (ROOT / folder).glob("*.py")
+        if path.name != "__init__.py"
+    }
+    packages = {
+        f"{prefix}.{path.parent.name}": path for path in (ROOT / folder).glob("*/__init__.py")
+    }
+    return modules | packages
+
+
+MODULES = modules_of("core/portico/core") | modules_of("adapters/portico/adapters")
+
+SURFACE: dict[str, set[str]] = {
+    "portico.core.access": {
+        "AccessRecord",
+        "MAX_LINE",
+        "Outcome",
+        "SHOWN_PARAMETERS",
+        "format_timestamp",
+    },
+    "portico.core.auth": {
+        "AUTH_HEADERS",
+        "AuthPolicy",
+        "digest_secret",
+    },
+    "portico.core.context": {
+        "CONTEXT_HEADERS",
+        "CONTEXT_KEYS",
+        "LogContext",
+        "NO_CONTEXT",
+        "read_context",
+    },
+    "portico.core.cors": {
+        "ClientRequest",
+        "CorsConfig",
+        "CorsConfigError",
+        "CorsConfigErrors",
+        "CorsDecision",
+        "CorsPolicy",
+        "Explanation",
+        "HeaderLines",
+        "Kind",
+        "Reason",
+        "Remedy",
+        "SettingFact",
+        "Step",
+        "Verdict",
+        "actual_request",
+        "explain",
+        "judge_actual",
+        "judge_method",
+        "judge_preflight",
+        "merge",
+        "preflight_request",
+        "render_json",
+        "render_text",
+    },
+    "portico.core.engines": {
+        "ENGINES",
+        "ENGINE_TABLE",
+        "EngineName",
+        "EngineRow",
+        "Gap",
+        "GapCode",
+        "HOST",
+        "RUNTIMES",
+        "find_gap",
+        "maps_to",
+    },
+    "portico.core.events": {
+        "Ask",
+        "Headers",
+        "PROCEED",
+        "Proceed",
+        "RequestHead",
+        "Respond",
+        "ResponseHead",
+    },
+    "portico.core.exchange": {
+        "Exchange",
+        "FAILURE",
+        "UNSENDABLE",
+    },
+    "portico.core.health": {
+        "Event",
+        "Health",
+        "Phase",
+        "Source",
+        "SourceState",
+        "TRANSITIONS",
+    },
+    "portico.core.launch": {
+        "EngineParameters",
+        "Json",
+        "LaunchPlan",
+        "Parameter",
+        "TlsPlan",
+        "Unsupported",
+        "alpn_protocols",
+        "head_room",
+        "list_unsupported",
+        "reveal",
+        "whole_seconds",
+    },
+    "portico.core.origin": {
+        "MAX_BYTES",
+        "NormalisedOrigin",
+        "OriginError",
+        "OriginPattern",
+        "is_loopback_origin",
+        "is_serialised",
+        "normalise",
+        "parse_pattern",
+    },
+    "portico.core.pipeline": {
+        "BodyStage",
+        "Pipeline",
+        "Question",
+        "ResponseStage",
+        "Stage",
+        "Verdict",
+    },
+    "portico.core.policy": {
+        "Policy",
+        "PolicyError",
+        "PolicyErrors",
+    },
+    "portico.core.problem": {
+        "Problem",
+        "Refusal",
+        "TITLES",
+    },
+    "portico.core.routes": {
+        "ADMIN",
+        "Route",
+        "Routes",
+    },
+    "portico.core.settings": {
+        "DatabaseTarget",
+        "Finding",
+        "GROUPS",
+        "PROFILES",
+        "Place",
+        "Resolution",
+        "Secret",
+        "Service",
+        "Settings",
+        "Sources",
+        "Spec",
+        "TABLE",
+        "TraceEntry",
+        "build",
+        "check_policy",
+        "cors_config",
+        "database_target",
+        "named_config",
+        "resolve",
+        "setting",
+        "wanted_files",
+    },
+    "portico.core.stages": {
+        "Authentication",
+        "Context",
+        "Cors",
+        "Syntax",
+        "Tracing",
+    },
+    "portico.core.syntax": {
+        "find_fault",
+        "has_control",
+        "is_method",
+    },
+    "portico.core.tracing": {
+        "ENTROPY_BYTES",
+        "NO_TRACE",
+        "RemoteSpan",
+        "TRACING_HEADERS",
+        "Trace",
+        "TrustedPeers",
+        "parse_traceparent",
+        "parse_tracestate",
+        "read_request_id",
+        "start_trace",
+    },
+    "portico.core.transitions": {
+        "IllegalStepError",
+        "State",
+        "Step",
+        "TRANSITIONS",
+    },
+    "portico.core.workers": {
+        "AIMS",
+        "Bound",
+        "CgroupPaths",
+        "DATABASE_SHARE",
+        "Figures",
+        "GROWTH",
+        "MIB",
+        "RESERVE_BYTES",
+        "UNLIMITED_V1",
+        "WorkerPlan",
+        "Workload",
+        "parse_cfs",
+        "parse_cgroup",
+        "parse_cpu_max",
+        "parse_meminfo",
+        "parse_memory_max",
+        "plan_workers",
+        "smallest",
+    },
+    "portico.adapters.asgi": {
+        "InvalidAnswerError",
+        "NoAnswerError",
+        "PolicyMiddleware",
+        "current_exchange",
+    },
+    "portico.adapters.engine": {
+        "ASGIApp",
+        "AppFactory",
+        "EXIT_CUT",
+        "EXIT_DONE",
+        "EXIT_START",
+        "Message",
+        "Receive",
+        "Scope",
+        "Send",
+        "TellSupervisor",
+        "WorkerFactory",
+        "announcing",
+        "asgi_app",
+        "call_when_ready",
+        "end_with_parent",
+        "logger",
+        "with_root_path",
+    },
+    "portico.adapters.granian": {
+        "FIXED",
+        "LEAST_BACKLOG",
+        "MIB",
+        "parameters",
+        "serve",
+    },
+    "portico.adapters.granian_worker": {
+        "SharedSocketServer",
+        "TYPES",
+        "run_workers",
+        "spawn_worker",
+        "typed",
+    },
+    "portico.adapters.hypercorn": {
+        "FIXED",
+        "ONE_WORKER",
+        "parameters",
+        "serve",
+    },
+    "portico.adapters.hypercorn_worker": {
+        "Connections",
+        "DISCONNECTS",
+        "FORCED_END_S",
+        "Worker",
+        "check_names",
+        "leaves",
+        "logger",
+        "make_config",
+        "run_worker",
+        "shielding",
+    },
+    "portico.adapters.sockets": {
+        "BindError",
+        "REASONS",
+        "UDS_MODE",
+        "listening",
+        "real_port",
+    },
+    "portico.adapters.tls": {
+        "ENCRYPTED_PKCS8",
+        "TlsError",
+        "check_tls",
+    },
+    "portico.adapters.trio_asyncio": {
+        "on_trio",
+        "open_loop",
+    },
+    "portico.adapters.uvicorn": {
+        "FIXED",
+        "PROTOCOL_TLS_SERVER",
+        "parameters",
+        "serve",
+    },
+    "portico.adapters.uvicorn_worker": {
+        "FORCED_END_S",
+        "OneServer",
+        "SIGNALS",
+        "Workers",
+        "logger",
+        "make_config",
+        "run_many",
+        "run_one",
+    },
+}
+
+
+def test_every_module_is_listed() -> None:
+    assert sorted(MODULES) == sorted(SURFACE)
+
+
+@pytest.mark.parametrize("module", sorted(SURFACE))
+def test_the_surface_is_as_listed(module: str) -> None:
+    assert public_names(MODULES[module]) == SURFACE[module]
+
+
+@pytest.mark.parametrize("module", [name for name in sorted(SURFACE) if ".core" in name])
+def test_every_listed_name_is_there(module: str) -> None:
+    assert [name for name in SURFACE[module] if not hasattr(import_module(module), name)] == []
+
+
+@pytest.mark.parametrize("portion", ["core", "adapters", "server"])
+def test_a_portion_itself_offers_nothing(portion: str) -> None:
+    """Importing one module must not import the others, least of all optional packages."""
+    init = ROOT / portion / "portico" / portion / "__init__.py"
+    assert not any(
+        isinstance(node, ast.Import | ast.ImportFrom)
+        for node in ast.walk(ast.parse(init.read_text(encoding="utf-8")))
+    )
