@@ -81,6 +81,7 @@ class InlineHTTPConnection(TrioASGIHTTPConnection):
     """One request, in the task that the host calls it from."""
 
     async def __call__(self, receive: Receive, send: Send) -> None:
+        """Answer the request; a client that leaves cancels it."""
         extension = self.scope.get("extensions", {}).get(DISCONNECT_EXTENSION)
         if extension is None:
             await super().__call__(receive, send)

@@ -18,6 +18,7 @@ from portico.server.host.context import run_in
 from portico.server.host.request import (
     Address,
     Head,
+    HeadParser,
     RequestRefusedError,
     Scope,
     http_scope,
