@@ -11,16 +11,15 @@ from tests.vectors.run import checker_for, load, main, name_of
 
 HERE = Path(__file__).parent
 VECTORS = [
-    pytest.param(checker_for(vectors), vector, id=f"{path.stem}-{name_of(vector)}")
+    pytest.param(vector, id=f"{path.stem}-{name_of(vector)}")
     for path in sorted(HERE.glob("*.json"))
-    for vectors in [load(path)]
-    for vector in vectors
+    for vector in load(path)
 ]
 
 
-@pytest.mark.parametrize(("check", "vector"), VECTORS)
-def test_vector(check, vector):
-    assert check(vector) == []
+@pytest.mark.parametrize("vector", VECTORS)
+def test_vector(vector):
+    assert checker_for([vector])(vector) == []
 
 
 def write(directory, document):

@@ -127,7 +127,7 @@ def is_serialised(value: bytes) -> bool:
 
 
 def _is_serialised_port(scheme: bytes, port: bytes) -> bool:
-    return int(port) <= 65535 and port != _BYTE_PORTS.get(scheme)
+    return port != _BYTE_PORTS.get(scheme) and (len(port) < 5 or int(port) <= 65535)
 
 
 def _is_serialised_host(scheme: bytes, host: bytes) -> bool:

@@ -84,6 +84,8 @@ class ClientRequest:
     credentials: Literal["omit", "same-origin", "include"] = "omit"
 
     def __post_init__(self) -> None:
+        if self.credentials not in ("omit", "same-origin", "include"):
+            raise ValueError(f"{self.credentials!r} is neither omit, same-origin nor include")
         for text in (self.method, *(name for name, _ in self.headers)):
             if not TOKEN.fullmatch(text.encode("utf-8", "replace")):
                 raise ValueError(f"{text!r} is neither a method nor a header name")

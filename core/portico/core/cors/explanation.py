@@ -55,7 +55,7 @@ class Explanation:
         reason: The policy's own code at that stage; None in ``fetch`` itself.
         preflight: None when the browser sends none.
         actual: None when the browser does not get there.
-        remedies: What would let it pass, each enough with the others of the same explanation.
+        remedies: What would let it pass, all of them together.
         chromium_deviates: Chromium's verdict where it is not the standard's.
     """
 
@@ -83,18 +83,18 @@ def explain(policy: CorsPolicy, client_request: ClientRequest) -> Explanation:
     """
     verdict = judge_method(client_request)
     if verdict.why is not None:
-        return _conclude(client_request, verdict, "api", None, None)
+        return _conclude(policy, client_request, verdict, "api", None, None)
     preflight = _step(policy, preflight_request(client_request))
     if preflight is not None:
         answer = preflight.response
         # Without a policy of CORS the application answers OPTIONS: no CORS header, whatever else.
         verdict = judge_preflight(client_request, answer.status or 200, answer.headers)
         if verdict.why is not None:
-            return _conclude(client_request, verdict, "preflight", preflight, None)
+            return _conclude(policy, client_request, verdict, "preflight", preflight, None)
     request = actual_request(client_request)
     actual = Step(request, policy.decide(request))
     verdict = judge_actual(client_request, actual.response.headers)
-    return _conclude(client_request, verdict, "actual", preflight, actual)
+    return _conclude(policy, client_request, verdict, "actual", preflight, actual)
 
 
 def _step(policy: CorsPolicy, request: RequestHead | None) -> Step | None:
@@ -102,6 +102,7 @@ def _step(policy: CorsPolicy, request: RequestHead | None) -> Step | None:
 
 
 def _conclude(
+    policy: CorsPolicy,
     client: ClientRequest,
     verdict: Verdict,
     stage: Stage,
@@ -110,16 +111,17 @@ def _conclude(
 ) -> Explanation:
     last = actual or preflight
     reason = None if last is None else last.response.reason
+    why = verdict.why
     return Explanation(
         client=client,
-        verdict="allowed" if verdict.why is None else "blocked",
+        verdict="allowed" if why is None else "blocked",
         stage=stage,
-        why=verdict.why,
-        browser_error=None if verdict.why is None else browser_error(verdict.why, stage),
+        why=why,
+        browser_error=None if why is None else browser_error(why, stage),
         reason=reason,
         preflight=preflight,
         actual=actual,
-        remedies=() if verdict.why is None else _remedies(client, verdict.why, reason, preflight),
+        remedies=() if why is None else _remedies(policy, client, why, reason, preflight),
         chromium_deviates="allowed" if verdict.chromium_allows else None,
     )
 
@@ -143,38 +145,33 @@ def browser_error(why: Why, stage: Stage) -> str | None:
     return f"Preflight{name}" if preflight else name
 
 
-_LIST_ORIGIN = Remedy("add {origin} to {setting}", "cors.extra_origins")
-_ALLOW_CREDENTIALS = Remedy("set {setting} to true", "cors.allow_credentials")
-_LIST_METHOD = Remedy("add {method} to {setting}", "cors.methods")
-_LIST_HEADERS = Remedy("add {headers} to {setting}", "cors.request_headers")
-
 _Remedies: TypeAlias = tuple[Remedy, ...]
 
-# The failures that no change of the asked-for lists could mend; they go before the reasons.
+_LIST_ORIGIN = Remedy("add {origin} to {setting}", "cors.extra_origins")
+_ALLOW_CREDENTIALS = Remedy("set {setting} to true", "cors.allow_credentials")
+_FORGO_CREDENTIALS = Remedy(
+    "set {setting} to false, since null excludes it", "cors.allow_credentials"
+)
+_SEND_NONE = Remedy("send the request without credentials, which null never gets")
+
+# What no change of the lists mends goes before the policy's reason.
 _BY_WHY: dict[Why, _Remedies] = {
     "ForbiddenMethod": (Remedy("use another method: no browser sends {method} for a page"),),
     "WildcardOriginNotAllowed": (
         Remedy("list {origin} instead of * in {setting}", "cors.origins"),
-        _ALLOW_CREDENTIALS,
     ),
-    "InvalidAllowCredentials": (_ALLOW_CREDENTIALS,),
     "AllowOriginMismatch": (Remedy("set {setting} to false", "cors.static_origin"), _LIST_ORIGIN),
 }
 
 _BY_REASON: dict[Reason, _Remedies] = {
     "origin_not_allowed": (_LIST_ORIGIN,),
-    "origin_null_denied": (
-        Remedy("set {setting} to true", "cors.allow_null"),
-        Remedy("set {setting} to false, which null needs", "cors.allow_credentials"),
-    ),
+    "origin_null_denied": (Remedy("set {setting} to true", "cors.allow_null"),),
     "origin_malformed": (Remedy("give the origin as browsers write it: scheme://host[:port]"),),
-    "method_not_allowed": (_LIST_METHOD,),
+    "method_not_allowed": (Remedy("add {method} to {setting}", "cors.methods"),),
     "method_case_mismatch": (
-        Remedy(
-            "write the method in the case that {setting} has it: browsers keep it", "cors.methods"
-        ),
+        Remedy("write the method as {setting} has it: browsers keep its case", "cors.methods"),
     ),
-    "header_not_allowed": (_LIST_HEADERS,),
+    "header_not_allowed": (Remedy("add {headers} to {setting}", "cors.request_headers"),),
     "authorization_not_covered_by_wildcard": (
         Remedy("add Authorization to {setting}, which * does not cover", "cors.request_headers"),
     ),
@@ -183,18 +180,29 @@ _BY_REASON: dict[Reason, _Remedies] = {
 
 
 def _remedies(
-    client: ClientRequest, why: Why, reason: Reason | None, preflight: Step | None
+    policy: CorsPolicy, client: ClientRequest, why: Why, reason: Reason | None, asked: Step | None
 ) -> _Remedies:
     found = _BY_WHY.get(why, ())
     if not found and reason is not None:
         found = _BY_REASON.get(reason, ())
+    if why != "ForbiddenMethod":
+        found += _credential_remedies(policy, client)
     words = {
         "origin": client.origin,
         "method": client.method,
-        "headers": ", ".join(asked_headers(preflight)),
+        "headers": ", ".join(asked_headers(asked)),
         "setting": "{setting}",
     }
     return tuple(Remedy(remedy.action.format_map(words), remedy.path) for remedy in found)
+
+
+def _credential_remedies(policy: CorsPolicy, client: ClientRequest) -> _Remedies:
+    """What credentials need besides (#cors-protocol-and-credentials)."""
+    if client.origin == "null":
+        forgo = (_FORGO_CREDENTIALS,) if policy.config.credentials else ()
+        return (*forgo, _SEND_NONE) if client.credentials == "include" else forgo
+    missing = client.credentials == "include" and not policy.config.credentials
+    return (_ALLOW_CREDENTIALS,) if missing else ()
 
 
 def asked_headers(preflight: Step | None) -> list[str]:
