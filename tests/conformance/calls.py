@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from tests.wire import Answer
 
 Headers = tuple[tuple[bytes, bytes], ...]
+Lines = list[tuple[bytes, bytes]]
 
 # An engine frames a message and names itself in its own way (RFC 9112, RFC 9110 6.6.1, 10.2.4);
 # everything else is the policy's or the application's.
@@ -15,6 +16,16 @@ ENGINE_OWN: Final = frozenset(
     {b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding", b"content-length"}
 )
 HANDSHAKE_OWN: Final = frozenset({b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions"})
+HANDSHAKE: Final = (
+    (b"Connection", b"Upgrade"),
+    (b"Upgrade", b"websocket"),
+    (b"Sec-WebSocket-Version", b"13"),
+    (b"Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+)
+PEER: Final = "127.0.0.1"
+SPOKEN: Final = "hello"
+"""What a client says on each WebSocket that is accepted."""
+
 MADE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -42,6 +53,33 @@ class Call:
     def target(self) -> str:
         """The request target, the policy's segment first."""
         return f"/{self.policy}{self.path}"
+
+    def wire_headers(self) -> Lines:
+        """Return the header lines as they go out, behind Host."""
+        framing: Lines = []
+        if self.chunked:
+            framing = [(b"Transfer-Encoding", b"chunked")]
+        elif self.body:
+            framing = [(b"Content-Length", b"%d" % len(self.body))]
+        handshake = HANDSHAKE if self.kind == "websocket" else ()
+        return [*self.headers, *handshake, *framing]
+
+    def parsed_headers(self) -> Lines:
+        """Return the header lines as an engine hands them on."""
+        lines = [(b"host", self.host.encode()), *self.wire_headers()]
+        return [(name.lower(), value.strip(b" \t")) for name, value in lines]
+
+    def pieces(self) -> list[bytes]:
+        """Return the body as it goes out: whole, or in two chunks; always one piece at least."""
+        half = len(self.body) // 2
+        return [self.body[:half], self.body[half:]] if self.chunked else [self.body]
+
+    def wire_body(self) -> bytes:
+        """Return the body as bytes on the wire (RFC 9112 7.1)."""
+        if not self.chunked:
+            return self.body
+        chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*self.pieces(), b"")]
+        return b"".join(chunks)
 
     def with_headers(self, *headers: tuple[bytes, bytes]) -> "Call":
         """Return this call with *headers* behind its own."""

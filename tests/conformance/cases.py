@@ -6,7 +6,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Final
 
-from tests.conformance.calls import Call, Headers
+from tests.conformance.calls import SPOKEN, Call, Headers
 
 ALLOWED: Final = b"https://example.com"
 REFUSED: Final = b"https://evil.test"
@@ -63,7 +63,15 @@ ANSWERS: Final = MappingProxyType(
         "/latin": 200,
     }
 )
-BREAKS: Final = ("/raise", "/silent", "/bad-status", "/bad-value", "/bad-name")
+BREAKS: Final = MappingProxyType(
+    {
+        "/raise": "unhandled_exception",
+        "/silent": "no_answer",
+        "/bad-status": "invalid_response",
+        "/bad-value": "invalid_response",
+        "/bad-name": "invalid_response",
+    }
+)
 
 ORIGINS: Final[Mapping[str, tuple[Headers, str | None]]] = MappingProxyType(
     {
@@ -82,14 +90,14 @@ def _answers() -> Iterator[Case]:
 
 def _breaks() -> Iterator[Case]:
     """An application that breaks its contract is a logged 500, with CORS headers and request id."""
-    for path, (name, (headers, allowed)) in product(BREAKS, ORIGINS.items()):
+    for (path, reason), (name, (headers, allowed)) in product(BREAKS.items(), ORIGINS.items()):
         expect = {
             "access-control-allow-origin": allowed,
             "content-type": "application/problem+json",
             "x-injected": None,
         }
         call = Call("full", path, headers=headers)
-        yield Case(f"{path}, {name}", call, 500, expect, outcome="error")
+        yield Case(f"{path}, {name}", call, 500, expect, outcome="error", reason=reason)
 
 
 def _methods() -> Iterator[Case]:
@@ -97,9 +105,16 @@ def _methods() -> Iterator[Case]:
     json_body = ((b"Content-Type", b"application/json"),)
     yield Case("HEAD", Call("full", "/ok", "HEAD"), body=b"")
     yield Case("HEAD of a page that is not there", Call("full", "/nowhere", "HEAD"), 404, body=b"")
-    yield Case("HEAD of a failure", Call("full", "/raise", "HEAD"), 500, body=b"", outcome="error")
+    yield Case(
+        "HEAD of a failure",
+        Call("full", "/raise", "HEAD"),
+        500,
+        body=b"",
+        outcome="error",
+        reason="unhandled_exception",
+    )
     yield Case("OPTIONS without Origin", Call("full", "/ok", "OPTIONS"), body=b"ok")
-    for method in ("POST", "PUT", "PATCH", "DELETE", "QUERY", "CHICKEN"):
+    for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
         call = Call("full", "/echo?a=1&b=%20", method, json_body, body)
         yield Case(f"{method} with a body", call, record={"http.request.method": method})
         yield Case(f"{method} in chunks", replace(call, chunked=True))
@@ -223,6 +238,31 @@ def _authentication() -> Iterator[Case]:
     yield Case("no password for a preflight", Call("secure", "/ok", "OPTIONS", preflight), 204)
 
 
+def _handshakes() -> Iterator[Case]:
+    def case(name: str, policy: str, *origin: bytes, reason: str | None = None) -> Case:
+        headers = tuple((b"Origin", value) for value in origin)
+        call = Call(policy, "/ws", headers=headers, kind="websocket")
+        if reason is None:
+            accepted = {"x-app": "accepted"}
+            return Case(f"handshake {name}", call, 101, accepted, body=SPOKEN.encode())
+        status = 401 if reason.startswith("credentials") else 403
+        problem = {"content-type": "application/problem+json"}
+        return Case(f"handshake {name}", call, status, problem, outcome="refused", reason=reason)
+
+    yield case("without Origin", "full")
+    yield case("from an allowed origin", "full", ALLOWED)
+    yield case("from a pattern's origin", "full", b"https://app.example.com")
+    yield case("from a refused origin", "full", REFUSED, reason="origin_not_allowed")
+    yield case("from null", "full", b"null", reason="origin_null_denied")
+    yield case("from two origins", "full", ALLOWED, ALLOWED, reason="origin_multiple")
+    yield case("without Origin where it must be", "handshakes", reason="websocket_no_origin")
+    yield case("without CORS, from any origin", "closed", ALLOWED, reason="origin_not_allowed")
+    yield case("without CORS and Origin", "closed")
+    yield case("without the password", "secure", ALLOWED, reason="credentials_missing")
+    refused = Call("full", "/ws-refuse", kind="websocket")
+    yield Case("handshake that the application refuses", refused, 403)
+
+
 CASES: Final[tuple[Case, ...]] = (
     *_answers(),
     *_breaks(),
@@ -232,4 +272,10 @@ CASES: Final[tuple[Case, ...]] = (
     *_contexts(),
     *_cors(),
     *_authentication(),
+    *_handshakes(),
+)
+
+UNCOMMON: Final = tuple(
+    Case(f"{method}, {name}", Call("full", "/echo", method, headers))
+    for method, (name, (headers, _)) in product(("CHICKEN", "patch", "X-a.b"), ORIGINS.items())
 )

@@ -1,0 +1,142 @@
+"""The five ways to put a call to the policy: bare, in memory, and over three sockets."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from portico.adapters.asgi import NO_ANSWER
+from portico.core.access import AccessRecord
+from portico.core.events import Ask, RequestHead, Respond, ResponseHead
+from portico.core.exchange import FAILURE, Exchange
+from portico.core.policy import Policy
+from tests.conformance.application import application
+from tests.conformance.calls import PEER, SPOKEN, Call, Outcome
+from tests.conformance.memory import Unanswered, respond
+from tests.conformance.target import Dispatcher, compile_policies
+from tests.servers import Server, serve
+from tests.wire import Answer, Connection, request_bytes
+
+RECORD_DEADLINE_S: Final = 10.0
+ENTROPY: Final = bytes(range(24))
+
+
+class Engine(Protocol):
+    """Something that answers calls."""
+
+    @property
+    def name(self) -> str:
+        """``exchange``, ``asgi``, or the engine's."""
+
+    def perform(self, call: Call) -> Outcome:
+        """Put *call* to it; wait for the answer and for its access record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """The exchange alone, with the shortest shell that can be: the reference of all others."""
+
+    name: str = "exchange"
+    _policies: Mapping[str, Policy] = field(default_factory=compile_policies)
+
+    def perform(self, call: Call) -> Outcome:
+        policy = self._policies[call.policy]
+        exchange = policy.exchange(peer=PEER, now=1.0, wall=2.0, entropy=ENTROPY)
+        path, _, query = call.target.encode("latin-1").partition(b"?")
+        head = RequestHead(call.method, path, query, call.parsed_headers(), kind=call.kind)
+        step = exchange.request(head)
+        assert not isinstance(step, Ask)
+        answer = _answer(step) if isinstance(step, Respond) else self._application(exchange, call)
+        return Outcome(answer, exchange.finish(now=2.0).fields())
+
+    def _application(self, exchange: Exchange, call: Call) -> Answer:
+        for piece in call.pieces():
+            step = exchange.receive_body(len(piece))
+            if isinstance(step, Respond):
+                return _answer(step)
+        try:
+            answer = asyncio.run(respond(application, call))
+        except Unanswered as unanswered:
+            return _answer(exchange.fail(FAILURE if unanswered.error else NO_ANSWER))
+        head = exchange.response(ResponseHead(answer.status, answer.headers), now=1.5)
+        exchange.send_body(len(answer.body))
+        body = answer.body if exchange.substitute is None else exchange.substitute
+        return Answer(head.status, _lower(head), body)
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """The ASGI adapter, driven without an engine."""
+
+    name: str = "asgi"
+    _records: list[AccessRecord] = field(default_factory=list)
+
+    def perform(self, call: Call) -> Outcome:
+        self._records.clear()
+        answer = asyncio.run(respond(self._app(), call))
+        (record,) = self._records
+        return Outcome(answer, record.fields())
+
+    def _app(self) -> Dispatcher:
+        return Dispatcher(compile_policies(), self._records.append)
+
+
+@dataclass(frozen=True, slots=True)
+class OnSocket:
+    """A real engine, started by Portico's launcher."""
+
+    name: str
+    server: Server
+
+    def perform(self, call: Call) -> Outcome:
+        since = len(self.server.stdout.lines)
+        with self.server.connect() as connection:
+            answer = send(connection, call)
+        line = self.server.stdout.wait_for_line(_is_record, RECORD_DEADLINE_S, since)
+        return Outcome(answer, json.loads(line))
+
+
+@contextmanager
+def host(engine: str) -> Iterator[Server]:
+    """Serve the suite's application on *engine*, in a process of its own."""
+    with serve(command=[sys.executable, "-m", "tests.conformance.host", engine]) as server:
+        yield server
+
+
+def send(connection: Connection, call: Call) -> Answer:
+    """Send *call* on a connection and return the answer; a WebSocket speaks once, then closes."""
+    head = request_bytes(call.method, call.target, call.wire_headers(), host=call.host)
+    connection.send(head + call.wire_body())
+    websocket = call.kind == "websocket"
+    answer = connection.response(call.method, websocket=websocket)
+    if not websocket or answer.status != 101:
+        return answer
+    return replace(answer, body=_speak(connection))
+
+
+def _speak(connection: Connection) -> bytes:
+    """Send one text and the closing frame; return what came back to the text (RFC 6455 5.2)."""
+    mask = bytes(4)
+    text = SPOKEN.encode()
+    connection.send(b"\x81" + bytes([0x80 | len(text)]) + mask + text)
+    opcode, length = connection.read_exactly(2)
+    assert opcode == 0x81
+    said = connection.read_exactly(length)
+    connection.send(b"\x88\x82" + mask + (1000).to_bytes(2, "big"))
+    connection.read_until_closed()
+    return said
+
+
+def _answer(step: Respond) -> Answer:
+    return Answer(step.head.status, _lower(step.head), step.body)
+
+
+def _lower(head: ResponseHead) -> list[tuple[bytes, bytes]]:
+    return [(name.lower(), value) for name, value in head.headers]
+
+
+def _is_record(line: str) -> bool:
+    return line.startswith('{"event":"access"')
