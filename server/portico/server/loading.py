@@ -49,11 +49,12 @@ def _import(name: str) -> ModuleType:
         raise LoadError(f"{name} cannot be imported: {_describe(error)}") from error
 
 
-def _describe(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    summary = " ".join(str(error).split())
-    return f"{type(error).__name__}: {summary}{place}"
+def _describe(error: Exception) -> str:
+    summary = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, SyntaxError):  # it says itself where it is
+        return summary
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{summary} ({place.filename}:{place.lineno})"
 
 
 def _find(module: ModuleType, attribute: str) -> Any:
