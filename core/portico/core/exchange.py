@@ -20,7 +20,7 @@ from portico.core.events import (
 )
 from portico.core.pipeline import Pipeline, Question, Verdict
 from portico.core.problem import Problem, Refusal
-from portico.core.syntax import is_sendable
+from portico.core.syntax import find_fault
 from portico.core.tracing import ENTROPY_BYTES, NO_TRACE
 from portico.core.transitions import TRANSITIONS, IllegalStepError, State, Step
 
@@ -62,7 +62,8 @@ class Exchange:
         reason: Stable code of a refusal or failure, or None.
         request_bytes: Bytes of the request's body so far.
         response_bytes: Bytes of the answer's body so far.
-        substitute: Body to send instead of the application's, when its head was replaced.
+        fault: Why the application's answer was replaced, or None.
+        substitute: Body to send in its place, or None.
     """
 
     __slots__ = (
@@ -77,6 +78,7 @@ class Exchange:
         "_wall",
         "context",
         "entropy",
+        "fault",
         "head",
         "needed",
         "peer",
@@ -115,6 +117,7 @@ class Exchange:
         self.reason: str | None = None
         self.request_bytes = 0
         self.response_bytes = 0
+        self.fault: str | None = None
         self.substitute: bytes | None = None
         self._at = 0
         self._resume: Callable[[Exchange, object], Verdict] | None = None
@@ -245,7 +248,8 @@ class Exchange:
     def response(self, head: ResponseHead, *, now: float | None = None) -> ResponseHead:
         """Complete the head of the application's answer.
 
-        An answer that HTTP does not allow is replaced by a 500, whose body is then `substitute`.
+        An answer that HTTP does not allow is replaced by a 500; `fault` then tells why, and
+        `substitute` is the body to send.
 
         Args:
             head: As the application gave it, names in any case.
@@ -257,16 +261,18 @@ class Exchange:
         Raises:
             IllegalStepError: The application is not being asked.
         """
+        fault = find_fault(head)
         self._step(_RESPONSE)
         self._first_byte = now
-        if not is_sendable(head):
-            return self._replace()
+        if fault is not None:
+            return self._replace(fault)
         for stage in self._pipeline.response_stages:
             head = stage.response(self, head)
         self.status = head.status
         return self._seal(head)
 
-    def _replace(self) -> ResponseHead:
+    def _replace(self, fault: str) -> ResponseHead:
+        self.fault = fault
         answer = self._refuse(UNSENDABLE, Outcome.ERROR)
         self.substitute = answer.body
         return answer.head

@@ -8,7 +8,7 @@ from typing import Final
 
 from portico.core.events import ResponseHead
 
-__all__ = ["has_control", "is_method", "is_sendable"]
+__all__ = ["find_fault", "has_control", "is_method"]
 
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -30,11 +30,17 @@ def has_control(path: bytes) -> bool:
     return _CONTROL.search(path) is not None
 
 
-def is_sendable(head: ResponseHead) -> bool:
-    """Say whether an answer's head may be sent: engines crash on, or pass on, what may not."""
+def find_fault(head: ResponseHead) -> str | None:
+    """Say what keeps an answer's head from being sent; engines crash on it, or pass it on.
+
+    Returns:
+        What is wrong, without any header's value; None where nothing is.
+    """
     if not 100 <= head.status <= 599:  # 15
-        return False
-    return all(
-        _FIELD_NAME.fullmatch(name) and _FIELD_VALUE.fullmatch(value)
-        for name, value in head.headers
-    )
+        return f"its status {head.status} is outside 100 to 599"
+    for name, value in head.headers:
+        if not _FIELD_NAME.fullmatch(name):
+            return f"its header name {name!r} is not a token"
+        if not _FIELD_VALUE.fullmatch(value):
+            return f"its header {name!r} holds a control character, or white space at an end"
+    return None
