@@ -23,7 +23,7 @@ class Effort:
 
 
 FULL = Effort(rounds=11, batch_s=0.05, requests=3000)
-QUICK = Effort(rounds=7, batch_s=0.01, requests=600)
+QUICK = Effort(rounds=7, batch_s=0.01, requests=1000)
 SMOKE = Effort(rounds=2, batch_s=0.001, requests=64)
 
 PARTS: dict[str, Callable[[Effort], list[Figure]]] = {

@@ -9,7 +9,7 @@ import random
 import statistics
 import timeit
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import itemgetter
 from time import process_time
@@ -103,9 +103,22 @@ def ratio(
     to: Part,
     target: Target | None = None,
 ) -> Figure:
-    """The figure *of* divided by *to*, both computed from the costs of one round."""
-    ratios = tuple(of(costs) / to(costs) for costs in rounds)
-    return Figure(name, ratios, target, format_seconds(statistics.median(map(of, rounds))))
+    """The figure *of* divided by *to*, both in seconds of one round."""
+    sides = [(of(costs), to(costs)) for costs in rounds]
+    return Figure(
+        name,
+        tuple(mine / theirs for mine, theirs in sides),
+        target,
+        format_seconds(statistics.median(mine for mine, _ in sides)),
+    )
+
+
+def speed(
+    name: str, rounds: list[Costs], *, of: Part, to: Part, target: Target | None = None
+) -> Figure:
+    """How often *of* is done in the time of one *to*: the inverse of `ratio`."""
+    slowness = ratio(name, rounds, of=of, to=to, target=target)
+    return replace(slowness, ratios=tuple(1 / value for value in slowness.ratios))
 
 
 def whole(name: str) -> Part:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import load
 from bench.exchanges import ALLOWED, from_origin, wire
-from bench.measure import Costs, Figure, Part, Target, interleave, ratio
+from bench.measure import Costs, Figure, Target, interleave, speed, whole
 from bench.servers import Server, module_command, serving
 
 PEER = "FastAPI stack on Uvicorn"
@@ -71,17 +71,12 @@ def figures(rounds: list[Costs]) -> list[Figure]:
     """Requests per CPU second of every server over the peer's."""
     targets = {name: target for name, (_, target) in ENGINES.items()}
     return [
-        ratio(
+        speed(
             f"{name} / {PEER}, requests per CPU second",
             rounds,
-            of=per_second(name),
-            to=per_second(PEER),
+            of=whole(name),
+            to=whole(PEER),
             target=targets.get(name),
         )
         for name in [*ENGINES, *INFORMATION]
     ]
-
-
-def per_second(name: str) -> Part:
-    """The requests that the server of that name answers in one CPU second."""
-    return lambda costs: 1 / costs[name]
