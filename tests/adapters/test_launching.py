@@ -232,3 +232,16 @@ def test_an_asyncio_application_runs_on_trio():
         assert server.wait() == 0
     assert server.events("cancelled")
     assert server.events("shutdown")
+
+
+@every_engine
+def test_http2_is_never_spoken_in_the_clear(engine: str):
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    with launched(engine) as server:
+        with server.connect() as known, suppress(NoAnswerError):
+            known.send(preface)
+            assert known.read()[:9] in {b"", b"HTTP/1.1 "}
+        upgrade = [("connection", "upgrade, http2-settings"), ("upgrade", "h2c")]
+        with server.connect() as asked:
+            request = request_bytes("GET", "/", [*upgrade, ("http2-settings", "")])
+            assert asked.ask(request).body == b"plain"

@@ -13,10 +13,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from functools import partial
+from types import ModuleType
 from typing import Any, Final
 
 import trio
+from h11 import Request
+from hypercorn import protocol as hypercorn_protocol
 from hypercorn.config import Config
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio import run as hypercorn_run
 from hypercorn.trio import serve
 from hypercorn.trio.tcp_server import TCPServer
@@ -41,6 +45,11 @@ from portico.core.launch import EngineParameters, LaunchPlan, reveal
 logger = logging.getLogger("hypercorn.error")
 
 DISCONNECTS: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+REPLACED: Final[tuple[tuple[ModuleType, str, type], ...]] = (
+    (hypercorn_run, "TCPServer", TCPServer),
+    (hypercorn_protocol, "H11Protocol", H11Protocol),
+)
+"""Names by which Hypercorn finds what the guard stands in for."""
 FORCED_END_S: Final = 0.7
 """After a second signal, what does not even let itself be cancelled is ended with the process."""
 
@@ -84,8 +93,16 @@ def check_names() -> None:
     """
     expected = ["self", "app", "config", "context", "state", "stream"]
     found = list(inspect.signature(TCPServer.__init__).parameters)
-    if getattr(hypercorn_run, "TCPServer", None) is not TCPServer or found != expected:
+    here = [getattr(module, name, None) is known for module, name, known in REPLACED]
+    if not all(here) or found != expected or not hasattr(H11Protocol, "_check_protocol"):
         raise RuntimeError("this Hypercorn starts its connections in another way; 0.18 is needed")
+
+
+class Http1Only(H11Protocol):
+    """HTTP/1.1 that stays it: HTTP/2 is spoken over TLS by ALPN, never in the clear."""
+
+    async def _check_protocol(self, event: Request) -> None:
+        """Ignore an upgrade to h2c (RFC 9110, 7.8) and HTTP/2's preface."""
 
 
 def shielding(app: ASGIApp) -> ASGIApp:
@@ -122,12 +139,15 @@ class Connections:
             async def run(self) -> None:
                 await connections._serve(self.stream, super().run)
 
-        names = vars(hypercorn_run)
-        names["TCPServer"] = GuardedServer
+        for (module, name, _), replacement in zip(
+            REPLACED, (GuardedServer, Http1Only), strict=True
+        ):
+            vars(module)[name] = replacement
         try:
             yield
         finally:
-            names["TCPServer"] = TCPServer
+            for module, name, known in REPLACED:
+                vars(module)[name] = known
 
     async def _serve(self, stream: trio.abc.AsyncResource, run: Callable[[], Any]) -> None:
         if len(self._streams) >= self._cap:
