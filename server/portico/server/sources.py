@@ -17,10 +17,12 @@ from portico.core.settings import (
     Finding,
     Resolution,
     Sources,
+    check_policy,
     named_config,
     resolve,
     wanted_files,
 )
+from portico.server.suffixes import is_public_suffix
 
 MAX_FILE_BYTES: Final = 1 << 20
 DEFAULT_CONFIG: Final = "conf.yaml"
@@ -93,7 +95,15 @@ def resolve_reading(
     targets = [NamedFile(path, read_text(path)) for path in wanted_files(sources)]
     texts = {target.name: target.content.text for target in targets}
     read = [*files, *([config] if config else []), *targets]
-    return with_reasons(resolve(replace(sources, files=texts)), read)
+    return with_policy_checked(with_reasons(resolve(replace(sources, files=texts)), read))
+
+
+def with_policy_checked(resolution: Resolution) -> Resolution:
+    """Compile the CORS policy too, so that what is wrong with it stands in the same report."""
+    found = check_policy(resolution, is_public_suffix)
+    if not found:
+        return resolution
+    return replace(resolution, settings=None, problems=(*resolution.problems, *found))
 
 
 def read_config(sources: Sources, default: str | None) -> NamedFile | None:

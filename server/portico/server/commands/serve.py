@@ -1,5 +1,7 @@
 """``portico serve``."""
 
+import gc
+
 import click
 
 from portico.core.settings.report import sources_read
@@ -29,6 +31,7 @@ def serve(
     """
     resolution = valid_settings(ctx, strict=strict, output_format=output_format)
     show_warnings(resolution)
+    gc.enable()
     # Engines and Quart cost more than all the rest: not before the settings are known to be good.
     from portico.server.serving import serve as serve_settings
 
