@@ -22,13 +22,13 @@ def test_this_hypercorn_has_the_names():
 
 def test_a_hypercorn_with_other_names_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delattr(H11Protocol, "_check_protocol")
-    with pytest.raises(RuntimeError, match="0.18 is needed"):
+    with pytest.raises(RuntimeError, match="needed"):
         check_names()
 
 
 def test_a_hypercorn_that_starts_connections_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delattr(hypercorn_run, "TCPServer")
-    with pytest.raises(RuntimeError, match="0.18 is needed"):
+    with pytest.raises(RuntimeError, match="needed"):
         check_names()
 
 
