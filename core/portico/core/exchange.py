@@ -68,9 +68,9 @@ class Exchange:
 
     __slots__ = (
         "_arrived",
-        "_at",
         "_cors",
         "_first_byte",
+        "_next",
         "_outcome",
         "_pipeline",
         "_record",
@@ -119,7 +119,7 @@ class Exchange:
         self.response_bytes = 0
         self.fault: str | None = None
         self.substitute: bytes | None = None
-        self._at = 0
+        self._next = 0
         self._resume: Callable[[Exchange, object], Verdict] | None = None
         self._cors: CorsDecision | None = None
         self._outcome: Outcome | None = None
@@ -181,10 +181,10 @@ class Exchange:
     def _judge(self) -> Proceed | Respond | Ask:
         """Pass the stages that are left."""
         stages = self._pipeline.stages
-        for stage in stages[self._at :]:
-            self._at += 1
-            verdict = stage.request(self)
+        for at in range(self._next, len(stages)):
+            verdict = stages[at].request(self)
             if verdict is not None:
+                self._next = at + 1
                 return self._act(verdict)
         self._step(_PROCEED)
         return PROCEED
@@ -193,7 +193,7 @@ class Exchange:
         if isinstance(verdict, Question):
             self._step(Step.ASK)
             self._resume = verdict.judge
-            return Ask(self._pipeline.stages[self._at - 1].name, verdict.question)
+            return Ask(self._pipeline.stages[self._next - 1].name, verdict.question)
         self._step(Step.RESPOND)
         if isinstance(verdict, Refusal):
             return self._refuse(verdict, Outcome.REFUSED)
@@ -279,9 +279,8 @@ class Exchange:
 
     def _seal(self, head: ResponseHead) -> ResponseHead:
         """Add what every answer carries: the CORS headers and the request id."""
-        headers = merge(self.cors, head.headers)
-        if any(line[0] == b"x-request-id" for line in headers):
-            headers = [line for line in headers if line[0] != b"x-request-id"]
+        own = [line for line in head.headers if line[0].lower() != b"x-request-id"]
+        headers = merge(self.cors, own)
         headers.append((b"x-request-id", self.request_id.encode("ascii")))
         return ResponseHead(head.status, headers)
 

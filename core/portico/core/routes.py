@@ -19,8 +19,8 @@ __all__ = ["ADMIN", "Route", "Routes"]
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})  # RFC 9110 9.2.1; probes need no other
 _DECLARABLE: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
-# What readers of a path may disagree on, apart from dots in a name.
-_SUSPECT: Final = re.compile(rb"[^0-9a-z_~/-]|//")
+# What readers of a path may disagree on: escapes, case, dots, parameters, empty segments.
+_AMBIGUOUS: Final = rb"[^0-9a-z_~/-]|//"
 _MOST_DECODINGS: Final = 3
 
 Segments = tuple[bytes, ...]
@@ -60,11 +60,14 @@ class Routes:
 
     Attributes:
         probes: Raw paths of the probes.
-        guarded: What administrative paths contain, as raw bytes and as segments.
+        guarded: The segments that administrative paths contain.
+        doubtful: Finds what makes a raw path worth reading closely: such segments, or anything
+            that its readers may disagree on.
     """
 
     probes: frozenset[bytes]
-    guarded: tuple[tuple[bytes, Segments], ...]
+    guarded: tuple[Segments, ...]
+    doubtful: re.Pattern[bytes]
 
     @classmethod
     def compile(cls, routes: Iterable[Route] = (), *, root_path: str = "") -> "Routes":
@@ -77,11 +80,11 @@ class Routes:
         declared = (ADMIN, *routes)
         probes = [route.path for route in declared if route.probe]
         guarded = [route.path.rstrip("/").lower().encode() for route in declared if route.admin]
+        doubtful = b"|".join([_AMBIGUOUS, *map(re.escape, guarded)])
         return cls(
-            frozenset(
-                prefix.encode() + path.encode() for path in probes for prefix in ("", root_path)
-            ),
-            tuple((path, _segments(path)) for path in guarded),
+            frozenset(f"{prefix}{path}".encode() for path in probes for prefix in ("", root_path)),
+            tuple(_segments(path) for path in guarded),
+            re.compile(doubtful),
         )
 
     def is_probe(self, head: RequestHead) -> bool:
@@ -93,12 +96,10 @@ class Routes:
 
         The prefix counts wherever it stands, since a proxy's or a mount's may stand before it.
         """
-        if _SUSPECT.search(path) is None and not any(raw in path for raw, _ in self.guarded):
+        if self.doubtful.search(path) is None:
             return False
         readings = _readings(path)
-        return any(
-            _contains(segments, wanted) for segments in readings for _, wanted in self.guarded
-        )
+        return any(_contains(segments, wanted) for segments in readings for wanted in self.guarded)
 
 
 def _segments(path: bytes) -> Segments:
