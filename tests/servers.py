@@ -120,7 +120,8 @@ class Output:
             self._changed.wait_for(arrived, deadline_s)
         if not found:
             ended = "before the output ended" if not self._open else f"within {deadline_s} s"
-            raise EndedEarlyError(f"the line did not come {ended}")
+            last = "\n".join(self.lines[-20:])
+            raise EndedEarlyError(f"the line did not come {ended}; the last were:\n{last}")
         return found[0]
 
     def _read(self, stream: IO[bytes]) -> None:
@@ -218,7 +219,8 @@ class Process:
         try:
             return self.stdout.wait_for_line(wanted, deadline_s)
         except EndedEarlyError as error:
-            raise EndedEarlyError(f"exit code {self.popen.poll()}: {error}\n{self.logs}") from error
+            code = self.popen.poll()
+            raise EndedEarlyError(f"exit code {code}: {error}\n{self.stderr.text}") from error
 
 
 @dataclass(slots=True)

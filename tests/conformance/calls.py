@@ -105,14 +105,14 @@ class Seen:
     reason: str | None
 
 
-def compare(outcome: Outcome) -> Seen:
-    """Take from *outcome* what must be the same everywhere.
+def compare(outcome: Outcome, call: Call) -> Seen:
+    """Take from the *outcome* of *call* what must be the same everywhere.
 
     Header lines are sorted by name, lines of one name keeping their order; a request id that the
     server made is written ``<made>``, in the body too.
     """
     answer = outcome.answer
-    own = ENGINE_OWN | (HANDSHAKE_OWN if answer.status == 101 else frozenset())
+    own = ENGINE_OWN | (HANDSHAKE_OWN if call.kind == "websocket" else frozenset())
     lines = [(name, value) for name, value in answer.headers if name not in own]
     lines.sort(key=lambda line: line[0])
     made = answer.header("x-request-id") or ""

@@ -122,6 +122,12 @@ def _methods() -> Iterator[Case]:
     yield Case("a body nobody reads", Call("full", "/ok", "POST", json_body, body), body=b"ok")
 
 
+def _uncommon_methods() -> Iterator[Case]:
+    """Methods are case-sensitive tokens (RFC 9110 9.1), of which any may be an application's."""
+    for method, (name, (headers, _)) in product(("CHICKEN", "patch", "X-a.b"), ORIGINS.items()):
+        yield Case(f"{method}, {name}", Call("full", "/echo", method, headers))
+
+
 def _request_ids() -> Iterator[Case]:
     given = {
         "plain": b"abc-123",
@@ -267,15 +273,11 @@ CASES: Final[tuple[Case, ...]] = (
     *_answers(),
     *_breaks(),
     *_methods(),
+    *_uncommon_methods(),
     *_request_ids(),
     *_traces(),
     *_contexts(),
     *_cors(),
     *_authentication(),
     *_handshakes(),
-)
-
-UNCOMMON: Final = tuple(
-    Case(f"{method}, {name}", Call("full", "/echo", method, headers))
-    for method, (name, (headers, _)) in product(("CHICKEN", "patch", "X-a.b"), ORIGINS.items())
 )

@@ -34,6 +34,9 @@ class Engine(Protocol):
     def perform(self, call: Call) -> Outcome:
         """Put *call* to it; wait for the answer and for its access record."""
 
+    def ask(self, call: Call) -> Answer:
+        """Put *call* to it; wait for the answer alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bare:
@@ -51,6 +54,9 @@ class Bare:
         assert not isinstance(step, Ask)
         answer = _answer(step) if isinstance(step, Respond) else self._application(exchange, call)
         return Outcome(answer, exchange.finish(now=2.0).fields())
+
+    def ask(self, call: Call) -> Answer:
+        return self.perform(call).answer
 
     def _application(self, exchange: Exchange, call: Call) -> Answer:
         for piece in call.pieces():
@@ -80,6 +86,9 @@ class InMemory:
         (record,) = self._records
         return Outcome(answer, record.fields())
 
+    def ask(self, call: Call) -> Answer:
+        return self.perform(call).answer
+
     def _app(self) -> Dispatcher:
         return Dispatcher(compile_policies(), self._records.append)
 
@@ -93,10 +102,13 @@ class OnSocket:
 
     def perform(self, call: Call) -> Outcome:
         since = len(self.server.stdout.lines)
-        with self.server.connect() as connection:
-            answer = send(connection, call)
+        answer = self.ask(call)
         line = self.server.stdout.wait_for_line(_is_record, RECORD_DEADLINE_S, since)
         return Outcome(answer, json.loads(line))
+
+    def ask(self, call: Call) -> Answer:
+        with self.server.connect() as connection:
+            return send(connection, call)
 
 
 @contextmanager
