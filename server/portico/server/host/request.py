@@ -116,7 +116,7 @@ def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) 
             upgrade = value.lower()
         elif name == b"host":
             host = value
-    _refuse_ambiguous_framing(lengths, codings, request.http_version)
+    _refuse_ambiguous_framing(raw, lengths, codings, request.http_version)
     http11 = request.http_version >= b"1.1"
     tokens = {token.strip() for token in connection.split(b",")} if connection else ()
     return Head(
@@ -138,12 +138,12 @@ def _refuse_ambiguous_lines(raw: bytes) -> None:
         raise RequestRefusedError(400, "a header is folded over two lines")
 
 
-def _refuse_ambiguous_framing(lengths: int, codings: int, version: bytes) -> None:
+def _refuse_ambiguous_framing(raw: bytes, lengths: int, codings: int, version: bytes) -> None:
     """RFC 9112 6.1 and 6.3: one way to say where the content ends."""
     if lengths and codings:
         raise RequestRefusedError(400, "both content-length and transfer-encoding are given")
-    if lengths > 1 or codings > 1:
-        raise RequestRefusedError(400, "content-length or transfer-encoding is given twice")
+    if lengths and raw.lower().count(b"\r\ncontent-length:") > 1:  # h11 folds equal ones
+        raise RequestRefusedError(400, "content-length is given twice")
     if codings and version < b"1.1":
         raise RequestRefusedError(400, "transfer-encoding is not for HTTP/1.0")
 

@@ -274,15 +274,17 @@ async def serve(
     ):
         background.start_soon(worker.keep_time)
         async with trio.open_nursery() as connections:
-            async with trio.open_nursery() as accepting:
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listener in listeners:
+                        accepting.start_soon(worker.accept, listener, connections)
+                    started()
+                    await wait_shutdown()
+                    accepting.cancel_scope.cancel()
+            finally:
+                # The accept tasks are gone: a closed listener would end them with an error.
                 for listener in listeners:
-                    accepting.start_soon(worker.accept, listener, connections)
-                started()
-                await wait_shutdown()
-                accepting.cancel_scope.cancel()
-            # The accept tasks are gone first: a closed listener would end them with an error.
-            for listener in listeners:
-                listener.close()
+                    listener.close()
             await worker.drain()
             connections.cancel_scope.cancel()
         background.cancel_scope.cancel()
