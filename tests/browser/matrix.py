@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 Headers = tuple[tuple[str, str], ...]
+Credentials = Literal["omit", "include"]
 
 EXAMPLE: Final = "https://example.com"
 
@@ -82,7 +83,7 @@ ORIGINS: Final = (
     "null",
 )
 
-CREDENTIALS: Final = ("omit", "include")
+CREDENTIALS: Final[tuple[Credentials, ...]] = ("omit", "include")
 
 SIMPLE: Final = tuple(product(("GET", "HEAD", "POST"), ((),)))
 METHODS: Final = tuple(
@@ -124,7 +125,7 @@ class Fetch:
     origin: str
     method: str
     headers: Headers
-    credentials: str
+    credentials: Credentials
 
     def __str__(self) -> str:
         headers = " ".join(f"{name}:{value[:20]!r}" for name, value in self.headers)

@@ -57,8 +57,7 @@ POLICY = {name: CorsPolicy.compile(config_of(policy)) for name, policy in POLICI
 
 
 def explain_cell(cell: Fetch) -> Explanation:
-    credentials = "include" if cell.credentials == "include" else "omit"
-    client = ClientRequest(cell.origin, cell.method, cell.headers, credentials)
+    client = ClientRequest(cell.origin, cell.method, cell.headers, cell.credentials)
     return explain(POLICY[cell.policy], client)
 
 

@@ -10,10 +10,10 @@ from tests.wire import Answer
 Headers = tuple[tuple[bytes, bytes], ...]
 Lines = list[tuple[bytes, bytes]]
 
-# An engine frames a message and names itself in its own way (RFC 9112, RFC 9110 6.6.1, 10.2.4);
-# everything else is the policy's or the application's.
+# What an engine says of itself and of its connection (RFC 9112 6.1 and 9, RFC 9110 6.6.1, 10.2.4);
+# everything else, Content-Length too, is the policy's or the application's.
 ENGINE_OWN: Final = frozenset(
-    {b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding", b"content-length"}
+    {b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding"}
 )
 HANDSHAKE_OWN: Final = frozenset({b"upgrade", b"sec-websocket-accept", b"sec-websocket-extensions"})
 HANDSHAKE: Final = (

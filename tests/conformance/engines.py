@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from portico.adapters.asgi import NO_ANSWER
 from portico.core.access import AccessRecord
@@ -103,8 +103,13 @@ class OnSocket:
     def perform(self, call: Call) -> Outcome:
         since = len(self.server.stdout.lines)
         answer = self.ask(call)
+        return Outcome(answer, self.record(since))
+
+    def record(self, since: int) -> Mapping[str, Any]:
+        """Return the first access record behind so many lines of the server's output."""
         line = self.server.stdout.wait_for_line(_is_record, RECORD_DEADLINE_S, since)
-        return Outcome(answer, json.loads(line))
+        record: dict[str, Any] = json.loads(line)
+        return record
 
     def ask(self, call: Call) -> Answer:
         with self.server.connect() as connection:

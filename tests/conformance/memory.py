@@ -1,25 +1,15 @@
 """An ASGI server without sockets: one call, one answer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from tests.conformance.application import AskedFor
+from tests.conformance.application import AskedFor, Receive, Send
 from tests.conformance.calls import PEER, SPOKEN, Call
 from tests.wire import Answer
 
-Message = dict[str, Any]
-
-
-class Application(Protocol):
-    """Any ASGI application."""
-
-    def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> Awaitable[None]: ...
+Message = MutableMapping[str, Any]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 REFUSED_HANDSHAKE: Final = 403
@@ -114,7 +104,7 @@ def _websocket_answer(sent: list[Message]) -> Answer | None:
             said = "".join(m["text"] for m in rest if m["type"] == "websocket.send")
             return Answer(101, _lower(first), said.encode())
         case "websocket.close":
-            return Answer(REFUSED_HANDSHAKE, [])
+            return Answer(REFUSED_HANDSHAKE, [(b"content-length", b"0")])
         case "websocket.http.response.start":
             body = b"".join(message.get("body", b"") for message in rest)
             return Answer(first["status"], _lower(first), body)

@@ -64,7 +64,7 @@ def cors_policies() -> dict[str, CorsConfig]:
 
 def config_of(policy: Mapping[str, Any]) -> CorsConfig:
     """Read a policy as the vectors write it."""
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in policy.items()
     }
     return CorsConfig(**values)

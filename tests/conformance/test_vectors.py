@@ -50,7 +50,7 @@ def test_a_vector_gets_the_same_answer(
     outcome = engine.perform(call)
     call = as_handed_on(engine.name, call)
     expected = reference.perform(call)
-    assert compare(outcome, call) == deviate(engine.name, compare(expected, call))
+    assert compare(outcome, call) == deviate(engine.name, call, compare(expected, call))
     assert outcome.record["cors"] == expected.record["cors"]
 
 
