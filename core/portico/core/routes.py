@@ -21,6 +21,7 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})  # RFC 9110 9.2.1; probes need
 _DECLARABLE: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*/?")
 # What readers of a path may disagree on: escapes, case, dots, parameters, empty segments.
 _AMBIGUOUS: Final = rb"[^0-9a-z_~/-]|//"
+_PARAMETERS: Final = re.compile(rb"[;?#]")
 _MOST_DECODINGS: Final = 3
 
 Segments = tuple[bytes, ...]
@@ -116,7 +117,7 @@ def _readings(path: bytes) -> tuple[Segments, Segments]:
     for _ in range(_MOST_DECODINGS):
         path = unquote_to_bytes(path)
     parts = path.replace(b"\\", b"/").lower().split(b"/")
-    names = [part.partition(b";")[0].strip() for part in parts]
+    names = [_PARAMETERS.split(part, 1)[0].strip() for part in parts]
     kept = tuple(name for name in names if name not in (b"", b"."))
     return kept, _resolve(kept)
 
