@@ -6,7 +6,6 @@ from typing import Final
 from portico.core.engines import maps_to
 from portico.core.settings.catalogue import default_text, groups, summary_of
 from portico.core.settings.profiles import PROFILES
-from portico.core.settings.secret import MASK
 from portico.core.settings.spec import Spec
 from portico.core.settings.table import TABLE
 from portico.core.settings.wording import to_json
@@ -83,7 +82,7 @@ def reference_object() -> dict[str, object]:
 
 def _spec_object(spec: Spec) -> dict[str, object]:
     return {
-        "default": MASK if spec.secret and spec.default else to_json(spec.default),
+        "default": to_json(spec.default),
         "kind": spec.kind.name,
         "choices": list(spec.kind.choices),
         "names": {"file": spec.path, "env": list(spec.all_names), "flag": list(spec.flags)},

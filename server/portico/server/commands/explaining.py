@@ -118,12 +118,13 @@ def report_running(
         asked = {"url": server.url.geturl(), "differences": server.differences}
         return emit_json({**document, **asked}, code=code)
     text = render_text(explanation, text_facts(resolution))
-    return emit("\n".join([text, *running_lines(server, client)]), code=code)
+    return emit("\n".join([text, *running_lines(server, explanation)]), code=code)
 
 
-def running_lines(server: RunningServer, client: ClientRequest) -> list[str]:
+def running_lines(server: RunningServer, explanation: Explanation) -> list[str]:
     """Say what was asked, and whether the answers are the policy's."""
-    stand_in = "" if client.method.upper() in SAFE_METHODS else f", GET in place of {client.method}"
+    sent = explanation.actual.request.method if explanation.actual else "GET"
+    stand_in = "" if sent in SAFE_METHODS else f", GET in place of {sent}"
     lines = [f"  asked {server.url.geturl()}{stand_in}"]
     if not server.differences:
         return [*lines, "  its answers are those of the policy here"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult
 
-from portico.core.cors import CorsDecision, CorsPolicy, HeaderLines
+from portico.core.cors import CorsConfig, CorsDecision, CorsPolicy, HeaderLines
 from portico.core.events import RequestHead
 from portico.core.settings.wording import visible
 from portico.server.commands.probe import ask
@@ -16,7 +16,10 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 UNITED: Final = frozenset({b"vary", b"access-control-expose-headers"})
 """Headers to which the application may have added items of its own."""
 
-LISTS: Final = UNITED | {b"access-control-allow-methods", b"access-control-allow-headers"}
+METHODS: Final = b"access-control-allow-methods"
+"""The one list whose items are compared with their case (Fetch #concept-method)."""
+
+LISTS: Final = UNITED | {METHODS, b"access-control-allow-headers"}
 
 OWNED: Final = LISTS | {
     b"access-control-allow-origin",
@@ -45,6 +48,11 @@ class RunningServer:
     url: SplitResult
     policy: CorsPolicy
     differences: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> CorsConfig:
+        """What the policy was compiled from, for the advice."""
+        return self.policy.config
 
     def decide(self, head: RequestHead) -> CorsDecision:
         """Ask the server what the policy would be asked.
@@ -87,8 +95,9 @@ def shown(items: list[bytes]) -> str:
 
 
 def items_of(name: bytes, headers: HeaderLines) -> list[bytes]:
-    """Return the values of a header: the items of a list in lower case, else its lines."""
+    """Return the values of a header: the items of a list, else its lines."""
     lines = [value for line, value in headers if line == name]
     if name not in LISTS:
         return lines
-    return [item for line in lines for part in line.split(b",") if (item := part.strip().lower())]
+    items = [item for line in lines for part in line.split(b",") if (item := part.strip())]
+    return items if name == METHODS else [item.lower() for item in items]
