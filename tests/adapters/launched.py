@@ -128,6 +128,15 @@ async def endless_asyncio(send: Send) -> None:
         raise
 
 
+async def silent_at_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "lifespan":
+        await application(scope, receive, send)
+
+
+def make_silent_at_lifespan() -> ASGIApp:
+    return silent_at_lifespan
+
+
 def make_application() -> ASGIApp:
     return application
 

@@ -13,8 +13,8 @@ from portico.adapters.engine import (
     Scope,
     Send,
     WorkerFactory,
-    announcing,
     asgi_app,
+    with_lifespan,
     with_root_path,
 )
 
@@ -64,42 +64,71 @@ def test_lifespan_and_an_empty_prefix_change_nothing():
     assert paths("", {"type": "http", "path": "/x"}) == ("/x", None)
 
 
-def lifespan_app(*messages: str, error: Exception | None = None) -> ASGIApp:
+class Engine:
+    """An engine's side of a lifespan: asks for start-up and shutdown, and keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.told: list[list[str]] = []
+        self._asked = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive(self) -> Message:
+        return {"type": next(self._asked)}
+
+    async def send(self, message: Message) -> None:
+        self.heard.append(message["type"].removeprefix("lifespan."))
+
+    def run(self, app: ASGIApp, scope_type: str = "lifespan") -> "Engine":
+        lasting = with_lifespan(app, lambda: self.told.append(list(self.heard)))
+        anyio.run(lasting, {"type": scope_type}, self.receive, self.send)
+        return self
+
+
+def lifespan_app(*answers: str, error: Exception | None = None) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        for message in messages:
-            await send({"type": f"lifespan.{message}"})
+        for answer in answers:
+            await receive()
+            await send({"type": f"lifespan.{answer}"})
         if error is not None:
             raise error
 
     return app
 
 
-def count_announcements(app: ASGIApp, scope_type: str = "lifespan") -> int:
-    told: list[bool] = []
-    announced = announcing(app, lambda: told.append(True))
-    anyio.run(scope_seen_by, announced, {"type": scope_type})
-    return len(told)
-
-
-def test_a_completed_start_up_is_told_once():
-    assert count_announcements(lifespan_app("startup.complete", "shutdown.complete")) == 1
+def test_a_completed_start_up_is_told_once_and_after_the_engine_has_heard():
+    engine = Engine().run(lifespan_app("startup.complete", "shutdown.complete"))
+    assert engine.heard == ["startup.complete", "shutdown.complete"]
+    assert engine.told == [["startup.complete"]]
 
 
 def test_a_failed_start_up_is_not_told():
-    assert count_announcements(lifespan_app("startup.failed")) == 0
+    engine = Engine().run(lifespan_app("startup.failed"))
+    assert (engine.heard, engine.told) == (["startup.failed"], [])
 
 
-def test_an_application_without_lifespan_has_started():
-    assert count_announcements(lifespan_app()) == 1
-    told: list[bool] = []
-    announced = announcing(lifespan_app(error=ValueError("no")), lambda: told.append(True))
-    with pytest.raises(ValueError, match="no"):
-        anyio.run(scope_seen_by, announced, {"type": "lifespan"})
-    assert told == [True]
+@pytest.mark.parametrize("error", [None, ValueError("no")])
+def test_an_application_without_lifespan_is_given_one(error: Exception | None):
+    engine = Engine().run(lifespan_app(error=error))
+    assert engine.heard == ["startup.complete", "shutdown.complete"]
+    assert engine.told == [["startup.complete"]]
+
+
+def test_an_application_that_only_listens_is_given_the_rest():
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    assert Engine().run(app).heard == ["startup.complete", "shutdown.complete"]
+
+
+def test_an_error_after_the_start_up_is_the_engines():
+    engine = Engine()
+    with pytest.raises(ValueError, match="late"):
+        engine.run(lifespan_app("startup.complete", error=ValueError("late")))
+    assert engine.heard == ["startup.complete"]
 
 
 def test_a_request_tells_nothing():
-    assert count_announcements(lifespan_app(), "http") == 0
+    assert Engine().run(lifespan_app(), "http").told == []
 
 
 def test_every_application_becomes_an_async_function():

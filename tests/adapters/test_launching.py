@@ -133,9 +133,10 @@ def test_an_application_that_cannot_be_made_is_code_3(engine: str, workers: int)
     assert "Traceback" not in errors
 
 
-@every_count
-def test_an_application_without_lifespan_serves(engine: str, workers: int):
-    with launched(engine, "make_without_lifespan", workers=workers) as server:
+@every_engine
+@pytest.mark.parametrize("maker", ["make_without_lifespan", "make_silent_at_lifespan"])
+def test_an_application_without_lifespan_serves(engine: str, maker: str):
+    with launched(engine, maker) as server:
         assert server.get("/").body == b"plain"
         assert server.stop() == 0
 

@@ -53,9 +53,12 @@ class WorkerFactory:
             message = "the application cannot be made: %s: %s"
             logger.critical(message, type(error).__name__, error, exc_info=shown)
             sys.exit(EXIT_START)
-        if self.on_started is not None:
-            app = announcing(app, self.on_started)
+        app = with_lifespan(app, self.on_started or _tell_nobody)
         return asgi_app(with_root_path(app, self.root_path, self.engine_prepends))
+
+
+def _tell_nobody() -> None:
+    """What starts in this very process is seen by its engine."""
 
 
 def asgi_app(app: ASGIApp) -> ASGIApp:
@@ -70,43 +73,64 @@ def asgi_app(app: ASGIApp) -> ASGIApp:
     return serve
 
 
-def announcing(app: ASGIApp, on_started: Callable[[], None]) -> ASGIApp:
-    """Call *on_started* once when the start-up of *app* is complete, or when it has none."""
-    told = False
+def with_lifespan(app: ASGIApp, on_started: Callable[[], None]) -> ASGIApp:
+    """Give *app* a lifespan where it has none, and tell when its start-up is complete.
 
-    def tell() -> None:
-        nonlocal told
-        if not told:
-            told = True
-            on_started()
+    An application that raises or returns at the lifespan has none, and serves nevertheless (ASGI,
+    Lifespan); engines take the one or the other for a failure, each in its own way.
 
-    async def announced(scope: Scope, receive: Receive, send: Send) -> None:
+    Args:
+        app: The application.
+        on_started: Called once, after the engine has heard that start-up is complete; never where
+            the application says that it failed.
+    """
+
+    async def lasting(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _follow_lifespan(app, scope, receive, send, tell)
+            await _Lifespan(receive, send, on_started).run(app, scope)
         else:
             await app(scope, receive, send)
 
-    return announced
+    return lasting
 
 
-async def _follow_lifespan(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, tell: Callable[[], None]
-) -> None:
-    failed = False
+class _Lifespan:
+    """One lifespan, which is carried on when the application leaves it unanswered."""
 
-    async def watching(message: Message) -> None:
-        nonlocal failed
-        failed = failed or message["type"] == "lifespan.startup.failed"
-        await send(message)
+    def __init__(self, receive: Receive, send: Send, on_started: Callable[[], None]) -> None:
+        self._receive = receive
+        self._send = send
+        self._on_started = on_started
+        self._asked = False
+        self._answered = False
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception as error:
+            if self._answered:
+                raise
+            logger.info("the application has no lifespan: %s: %s", type(error).__name__, error)
+        if not self._answered:
+            await self._stand_in()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._asked = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        self._answered = True
+        await self._send(message)
         if message["type"] == "lifespan.startup.complete":
-            tell()
+            self._on_started()
 
-    try:
-        await app(scope, receive, watching)
-    finally:
-        # An application that raises or returns at once has no lifespan (ASGI): it serves.
-        if not failed:
-            tell()
+    async def _stand_in(self) -> None:
+        if not self._asked:
+            await self._receive()
+        await self.send({"type": "lifespan.startup.complete"})
+        await self._receive()
+        await self._send({"type": "lifespan.shutdown.complete"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,6 @@ from portico.adapters.engine import (
     Scope,
     Send,
     WorkerFactory,
-    announcing,
 )
 from portico.adapters.sockets import listening, real_port
 from portico.adapters.trio_asyncio import open_loop
@@ -64,11 +63,12 @@ def run_worker(
     """Serve until a signal; :func:`portico.adapters.hypercorn.serve` has the contract."""
     check_names()
     with listening(plan) as sock:
-        app = WorkerFactory(factory, plan.root_path)()
+        started = StartUp()
+        app = WorkerFactory(factory, plan.root_path, on_started=started)()
         # Hypercorn takes the descriptor for its own and closes it.
         config = make_config(words, os.dup(sock.fileno()))
         url = plan.url(real_port(sock))
-        worker = Worker(app, config, plan, partial(on_listening, url), on_draining)
+        worker = Worker(app, started, config, plan, partial(on_listening, url), on_draining)
         return trio.run(worker.run, strict_exception_groups=True)
 
 
@@ -106,21 +106,46 @@ class Http1Only(H11Protocol):
 
 
 def shielding(app: ASGIApp) -> ASGIApp:
-    """Let the last message of a reply go out whole.
+    """Let the last message of a reply go out whole, and the disconnect come after it.
 
-    Hypercorn answers it with the disconnect message, on which Quart-Trio cancels the task that is
-    still sending: the connection would be neither closed nor given its idle time.
+    Hypercorn answers the last message with the disconnect before it has handled it, on which
+    Quart-Trio cancels the task that is still sending: the connection would be neither closed nor
+    given its idle time.
     """
 
     async def shielded(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            last = message["type"] == "http.response.body" and not message.get("more_body")
-            with trio.CancelScope(shield=last):
-                await send(message)
-
-        await app(scope, receive, sending if scope["type"] == "http" else send)
+        if scope["type"] == "http":
+            reply = _Reply(receive, send)
+            await app(scope, reply.receive, reply.send)
+        else:
+            await app(scope, receive, send)
 
     return shielded
+
+
+class _Reply:
+    """The two directions of one request, of which the end of one holds the other back."""
+
+    __slots__ = ("_ended", "_receive", "_send")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._ended: trio.Event | None = None
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if self._ended is not None:
+            await self._ended.wait()
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] != "http.response.body" or message.get("more_body"):
+            return await self._send(message)
+        self._ended = trio.Event()
+        with trio.CancelScope(shield=True):
+            await self._send(message)
+        return self._ended.set()
 
 
 class Connections:
@@ -168,24 +193,35 @@ class Connections:
             await trio.aclose_forcefully(stream)
 
 
+class StartUp:
+    """Whether the application's start-up is complete."""
+
+    complete = False
+
+    def __call__(self) -> None:
+        """Note that it is."""
+        self.complete = True
+
+
 class Worker:
     """One run: start, signals, drain, grace, end."""
 
     def __init__(
         self,
         app: ASGIApp,
+        start_up: StartUp,
         config: Config,
         plan: LaunchPlan,
         on_listening: Callable[[], None],
         on_draining: Callable[[], None],
     ) -> None:
-        self._app: Any = announcing(shielding(app), self._set_started)
+        self._app: Any = shielding(app)
+        self._start_up = start_up
         self._config = config
         self._plan = plan
         self._on_listening = on_listening
         self._on_draining = on_draining
         self._connections = Connections(plan.max_connections)
-        self._started = False
         self._stop = trio.Event()
         self._code = EXIT_START
 
@@ -212,7 +248,7 @@ class Worker:
             async with trio.open_nursery() as nursery:
                 await nursery.start(serving)
                 # Hypercorn goes on for a moment after a start-up that failed.
-                if self._started:
+                if self._start_up.complete:
                     self._code = EXIT_CUT
                     self._on_listening()
             self._code = EXIT_DONE
@@ -220,9 +256,6 @@ class Worker:
             stage = "shutdown" if self._code == EXIT_CUT else "start-up"
             for error in leaves(group):
                 logger.critical("the application's %s failed: %s", stage, error)
-
-    def _set_started(self) -> None:
-        self._started = True
 
     async def _drain(self) -> None:
         await self._stop.wait()

@@ -25,7 +25,7 @@ class StartReport:
     def listening(self, url: str) -> None:
         """Say where the server listens, as the log's format has it."""
         if self.json:
-            print(json.dumps(self._event(url)), flush=True)
+            print(json.dumps(self._event(url), separators=(",", ":")), flush=True)
         else:
             self._say(self._line(url))
 
