@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from portico.core import cors
 from portico.core.cors import (
     ClientRequest,
     CorsConfig,
@@ -17,6 +18,7 @@ from portico.core.cors import (
     render_json,
     render_text,
 )
+from portico.core.cors import explanation as explanation_module
 
 ORIGIN = "https://example.com"
 POLICY = CorsPolicy.compile(CorsConfig(origins=(ORIGIN,), credentials=True, methods=("PUT",)))
@@ -208,3 +210,10 @@ def test_preflights_need_an_ok_status():
     lines = [(ACAO, b"*"), (b"access-control-allow-headers", b"X-B, X-A")]
     assert judge_preflight(client, 302, lines) == Verdict("InvalidStatus")
     assert judge_preflight(client, 204, lines) == Verdict()
+
+
+def test_the_package_loads_what_explains_when_asked():
+    assert cors.Explanation is explanation_module.Explanation
+    assert all(getattr(cors, name) is not None for name in cors.__all__)
+    with pytest.raises(AttributeError, match="guess"):
+        _ = cors.guess

@@ -34,7 +34,9 @@ def check(vector: Vector) -> list[str]:
 
 def config_of(policy: Vector) -> CorsConfig:
     """The configuration that a vector's ``policy`` object stands for."""
-    fields = {key: tuple(v) if isinstance(v, list) else v for key, v in policy.items()}
+    fields: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in policy.items()
+    }
     return CorsConfig(**fields)
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import NamedTuple
 
 __all__ = [
     "MAX_BYTES",
@@ -48,11 +49,6 @@ _ORDINARY = re.compile(
 
 # A host that ends in a number is an IPv4 address or nothing (URL #ends-in-a-number-checker).
 _NUMERIC_HOST = re.compile(rb"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
-
-_PORT = re.compile(r"[1-9][0-9]{0,4}")
-_LOOPBACK = re.compile(
-    r"http://(?:(?:.+\.)?localhost\.?|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::(?:\*|[0-9]+))?"
-)
 
 
 class OriginError(ValueError):
@@ -168,8 +164,7 @@ def _canonical_ipv6(text: str) -> str | None:
     return ":".join(before.split()) + "::" + ":".join(after.split())
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(NamedTuple):
     """A configured text, split where its punctuation is, before anything is judged."""
 
     text: str
@@ -191,7 +186,8 @@ def _split(text: str) -> _Parts:
 
 
 def _is_port(port: str) -> bool:
-    return port == "*" or (_PORT.fullmatch(port) is not None and int(port) <= 65535)
+    digits = port.isascii() and port.isdigit() and len(port) <= 5 and port[0] != "0"
+    return port == "*" or (digits and int(port) <= 65535)
 
 
 def _wildcard_misplaced(parts: _Parts) -> bool:
@@ -354,7 +350,12 @@ def is_loopback_origin(text: str) -> bool:
 
     Source: Secure Contexts #potentially-trustworthy-origin; RFC 6761 6.3.
     """
-    return _LOOPBACK.fullmatch(text) is not None
+    parts = _split(text)
+    host = parts.host.removesuffix(".")
+    if parts.scheme != "http":
+        return False
+    named = host in ("localhost", "[::1]") or host.endswith(".localhost")
+    return named or (host.startswith("127.") and _is_ipv4(host))
 
 
 def _fold_host(host: str) -> str:

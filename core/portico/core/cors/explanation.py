@@ -1,7 +1,7 @@
 """Why a browser lets a request pass or blocks it, and which setting to change."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from portico.core.cors.browser import (
     ClientRequest,
@@ -14,11 +14,11 @@ from portico.core.cors.browser import (
     judge_preflight,
     preflight_request,
 )
+from portico.core.cors.config import CorsConfig
 from portico.core.cors.decision import CorsDecision, Reason
-from portico.core.cors.policy import CorsPolicy
 from portico.core.events import RequestHead
 
-__all__ = ["Explanation", "Remedy", "Step", "explain"]
+__all__ = ["Decider", "Explanation", "Remedy", "Step", "explain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,22 @@ class Explanation:
     chromium_deviates: Literal["allowed"] | None
 
 
-def explain(policy: CorsPolicy, client_request: ClientRequest) -> Explanation:
+class Decider(Protocol):
+    """What answers an explanation's requests: a policy, or someone who asks a running server."""
+
+    @property
+    def config(self) -> CorsConfig:
+        """The configuration that remedies refer to."""
+
+    def decide(self, head: RequestHead) -> CorsDecision:
+        """Answer one request."""
+
+
+def explain(policy: Decider, client_request: ClientRequest) -> Explanation:
     """Follow a request through a browser and the policy.
 
     Args:
-        policy: The compiled policy.
+        policy: The compiled policy, or what stands for it.
         client_request: What the page asks for.
 
     Returns:
@@ -97,12 +108,12 @@ def explain(policy: CorsPolicy, client_request: ClientRequest) -> Explanation:
     return _conclude(policy, client_request, verdict, "actual", preflight, actual)
 
 
-def _step(policy: CorsPolicy, request: RequestHead | None) -> Step | None:
+def _step(policy: Decider, request: RequestHead | None) -> Step | None:
     return None if request is None else Step(request, policy.decide(request))
 
 
 def _conclude(
-    policy: CorsPolicy,
+    policy: Decider,
     client: ClientRequest,
     verdict: Verdict,
     stage: Stage,
@@ -180,7 +191,7 @@ _BY_REASON: dict[Reason, _Remedies] = {
 
 
 def _remedies(
-    policy: CorsPolicy, client: ClientRequest, why: Why, reason: Reason | None, asked: Step | None
+    policy: Decider, client: ClientRequest, why: Why, reason: Reason | None, asked: Step | None
 ) -> _Remedies:
     found = _BY_WHY.get(why, ())
     if not found and reason is not None:
@@ -196,7 +207,7 @@ def _remedies(
     return tuple(Remedy(remedy.action.format_map(words), remedy.path) for remedy in found)
 
 
-def _credential_remedies(policy: CorsPolicy, client: ClientRequest) -> _Remedies:
+def _credential_remedies(policy: Decider, client: ClientRequest) -> _Remedies:
     """What credentials need besides (#cors-protocol-and-credentials)."""
     if client.origin == "null":
         forgo = (_FORGO_CREDENTIALS,) if policy.config.credentials else ()

@@ -9,7 +9,7 @@ from portico.core.origin import OriginPattern
 __all__ = ["PatternSet"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PatternSet:
     """Origin patterns as prefixes and suffixes, so that an origin need not be taken apart.
 

@@ -25,7 +25,7 @@ _CREDENTIALS: HeaderLines = ((b"access-control-allow-credentials", b"true"),)
 _PRIVATE_NETWORK: HeaderLines = ((b"access-control-allow-private-network", b"true"),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Grant:
     """The headers that an allowed origin gets.
 
@@ -47,7 +47,7 @@ class _Grant:
         return ((ACAO, origin), *self.rest)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Origins:
     """The configured origins, compiled; with *any*, the others say nothing more."""
 
@@ -67,7 +67,7 @@ class _Origins:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Stage:
     """Every answer to one kind of request.
 
@@ -146,7 +146,7 @@ def _stage(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CorsPolicy:
     """An immutable policy; see `compile` and `decide`."""
 

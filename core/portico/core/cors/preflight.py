@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from portico.core.cors.config import CorsConfig
 from portico.core.cors.decision import HeaderLines, Reason
@@ -26,8 +26,7 @@ _NAME_LIST = re.compile(rb"[ \t]*+(?:%b)?+(?:,[ \t]*+(?:%b)?+)*+" % (_NAME, _NAM
 _NO_NAMES: list[bytes] = []
 
 
-@dataclass(frozen=True, slots=True)
-class PreflightVerdict:
+class PreflightVerdict(NamedTuple):
     """Whether a preflight passes, and the lists that answer it.
 
     Attributes:
@@ -39,7 +38,7 @@ class PreflightVerdict:
     lists: HeaderLines
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PreflightRules:
     """The configured methods and request headers, compiled.
 
