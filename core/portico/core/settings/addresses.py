@@ -11,7 +11,7 @@ from portico.core.settings.lists import list_of
 from portico.core.settings.secret import MASK, Secret
 
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_NAME: Final = rf"{_LABEL}(?:\.{_LABEL})*\.?"
 _HOST_HINT: Final = "must be a host name or an IP address"
 
 
@@ -42,7 +42,7 @@ def parse_host(text: str, _notes: list[Note]) -> str:
     if colon and port.isdigit() and "/" not in name:
         raise RefusalError(f"{_HOST_HINT} without a port; the port is a setting of its own", name)
     numeric = bare.rstrip(".").rpartition(".")[2].isdigit()
-    if len(bare) > 253 or numeric or _NAME.fullmatch(bare) is None:
+    if len(bare) > 253 or numeric or re.fullmatch(_NAME, bare) is None:
         raise RefusalError(_HOST_HINT)
     return bare
 
@@ -109,16 +109,16 @@ def parse_address(text: str, notes: list[Note]) -> str:
 
 ADDRESS: Final = Kind("address", parse_address, schema=schema(type="string"))
 
-_USERINFO: Final = re.compile(r"//([^/?#\s@:,]*):[^\s,\"']*@")
-_QUERY_SECRET: Final = re.compile(r"(?i)([?&][^=&#]*(?:password|secret|token)[^=&#]*=)[^&#]*")
+_USERINFO: Final = r"//([^/?#\s@:,]*):[^\s,\"']*@"
+_QUERY_PARTS: Final = r"(?i)([?&][^=&#]*(?:password|secret|token)[^=&#]*=)[^&#]*"
 
 
 def mask_url(text: str) -> str:
     """Return *text* with the passwords of any URL in it masked."""
     if "//" not in text and "=" not in text:
         return text
-    masked = _USERINFO.sub(rf"//\1:{MASK}@", text)
-    return _QUERY_SECRET.sub(rf"\1{MASK}", masked)
+    masked = re.sub(_USERINFO, rf"//\1:{MASK}@", text)
+    return re.sub(_QUERY_PARTS, rf"\1{MASK}", masked)
 
 
 def _check_url(text: str, schemes: tuple[str, ...], hint: str) -> None:

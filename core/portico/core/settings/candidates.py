@@ -88,7 +88,7 @@ class Reading(NamedTuple):
         return Place(role, self.candidate.origin, self.candidate.name, self.text)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Report:
     """Findings with their places in the order of layers; filled while reading.
 

@@ -1,8 +1,7 @@
 """What holds between settings."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from portico.core.engines import ENGINE_TABLE, EngineName, Gap, find_gap
 from portico.core.origin import is_loopback_origin
@@ -25,8 +24,7 @@ _NEED_CERTIFICATE: Final = ("server.tls_key_password", "server.tls_ca")
 _ORIGIN_LISTS: Final = ("cors.origins", "cors.extra_origins")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The outcome of the layers.
 
     Attributes:

@@ -1,8 +1,8 @@
 """What chooses layers: the profile and the configuration file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from portico.core.settings.candidates import Candidate, Layer, Report, Variable
 from portico.core.settings.flags import Token, chosen
@@ -14,8 +14,7 @@ from portico.core.settings.table import TABLE
 from portico.core.settings.variables import CONFIG_NAMES, PROFILE_NAME, Names
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A text that chooses a layer, and where it was typed."""
 
     text: str

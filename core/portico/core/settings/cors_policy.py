@@ -1,23 +1,28 @@
 """The CORS policy that the settings ask for, and what is wrong with it."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from portico.core.cors import CorsConfig, CorsConfigError, CorsConfigErrors, CorsPolicy
 from portico.core.settings.resolution import Finding, Place, Resolution
 from portico.core.settings.suggestions import did_you_mean
 from portico.core.settings.table import TABLE, Settings
+
+if TYPE_CHECKING:
+    from portico.core.cors import CorsConfig, CorsConfigError
 
 _PATHS: Final = {"credentials": "cors.allow_credentials"}
 _ADDED: Final = "cors.extra_origins"
 
 
-def cors_config(settings: Settings) -> CorsConfig | None:
+def cors_config(settings: Settings) -> "CorsConfig | None":
     """Return the CORS policy of *settings* as written, or None for no CORS at all.
 
     Added origins come after the others; ``*`` among them stands for all. Origins over plain http
     are accepted here: ``insecure-origin`` warns of them (settings.md).
     """
+    # Settings are imported by commands that never decide on CORS.
+    from portico.core.cors import CorsConfig
+
     cors = settings.cors
     origins = tuple(dict.fromkeys((*cors.origins, *cors.extra_origins)))
     if not origins:
@@ -56,6 +61,8 @@ def check_policy(
     config = None if resolution.settings is None else cors_config(resolution.settings)
     if config is None:
         return ()
+    from portico.core.cors import CorsConfigErrors, CorsPolicy
+
     try:
         CorsPolicy.compile(config, is_public_suffix)
     except CorsConfigErrors as errors:
@@ -63,7 +70,7 @@ def check_policy(
     return ()
 
 
-def _finding(resolution: Resolution, error: CorsConfigError) -> Finding:
+def _finding(resolution: Resolution, error: "CorsConfigError") -> Finding:
     path = _path(resolution, error)
     decided = resolution.trace[path][0]
     place = Place("at", decided.origin, decided.name, decided.text)
@@ -72,7 +79,7 @@ def _finding(resolution: Resolution, error: CorsConfigError) -> Finding:
     return Finding(error.code, path, decided.origin, message, fix, (place,))
 
 
-def _path(resolution: Resolution, error: CorsConfigError) -> str:
+def _path(resolution: Resolution, error: "CorsConfigError") -> str:
     """Return the setting that holds the value: added origins have one of their own."""
     path = _PATHS.get(error.field, f"cors.{error.field}")
     values = resolution.values

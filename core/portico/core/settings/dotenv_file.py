@@ -2,19 +2,17 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import IO, Final, cast
+from typing import IO, Final, NamedTuple, cast
 
 from portico.core.settings.candidates import Layer, Report, Variable
 from portico.core.settings.resolution import Finding, NamedText, Place
 from portico.core.settings.variables import Names
 
-_LEADING_SPACE: Final = re.compile(r"\s*")
-_LINE_END: Final = re.compile(r"\r\n|\r")
+_LEADING_SPACE: Final = r"\s*"
+_LINE_END: Final = r"\r\n|\r"
 
 
-@dataclass(slots=True)
-class _Stream:
+class _Stream(NamedTuple):
     """A text with the one method that python-dotenv's parser calls: the core opens nothing."""
 
     text: str
@@ -23,8 +21,7 @@ class _Stream:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Lines that cannot be parsed, the last included."""
 
     first: int
@@ -35,8 +32,7 @@ class Stretch:
         return f"line {self.first}" if self.first == self.last else f"lines {lines}"
 
 
-@dataclass(frozen=True, slots=True)
-class DotenvText:
+class DotenvText(NamedTuple):
     """A ``.env`` file, read.
 
     Attributes:
@@ -79,11 +75,11 @@ def parse_dotenv(name: str, text: str) -> DotenvText:
 
     def line_of(binding: Binding) -> int:
         # A binding starts with the blank lines before it.
-        space = _LEADING_SPACE.match(binding.original.string)
+        space = re.match(_LEADING_SPACE, binding.original.string)
         return binding.original.line + (space[0].count("\n") if space else 0)
 
     # The parser counts a CRLF twice after an error.
-    stream = cast("IO[str]", _Stream(_LINE_END.sub("\n", text)))
+    stream = cast("IO[str]", _Stream(re.sub(_LINE_END, "\n", text)))
     bindings = list(parse_stream(stream))
     lines = tuple(
         (line_of(binding), binding.key, binding.value)

@@ -1,10 +1,9 @@
 """The flag layer: setting flags as typed, which the command line passes on unparsed."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from portico.core.settings.candidates import Candidate, Layer, Report
 from portico.core.settings.kinds import BOOLEAN, Kind, Note, RefusalError
@@ -19,8 +18,7 @@ CHOOSERS: Final = ("--config", "--profile")
 REPEATABLE: Final = "--cors-origin"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One flag with its value.
 
     Attributes:

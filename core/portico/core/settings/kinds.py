@@ -129,7 +129,6 @@ BOOLEAN: Final = Kind(
     "boolean", parse_boolean, format_boolean, schema(type="boolean"), ("true", "false")
 )
 
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _MOST_DIGITS: Final = 19
 COUNT_MAX: Final = 2**31 - 1
 SIZE_MAX: Final = 2**53
@@ -137,11 +136,12 @@ SIZE_MAX: Final = 2**53
 
 def _read_integer(text: str) -> int | None:
     """Read ASCII digits with an optional sign, or say no; absurd lengths read as out of range."""
-    if _INTEGER.fullmatch(text) is None:
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit()):
         return None
-    sign, digits = text[:1], text.lstrip("+-").lstrip("0") or "0"
+    digits = digits.lstrip("0") or "0"
     value = 10**_MOST_DIGITS if len(digits) > _MOST_DIGITS else int(digits)
-    return -value if sign == "-" else value
+    return -value if text[0] == "-" else value
 
 
 def integer(name: str, low: int, high: int, what: str) -> Kind[int]:
@@ -197,7 +197,7 @@ def choice(*values: str) -> Kind[str]:
     return Kind("choice", parse, schema=schema(enum=list(values)), choices=values)
 
 
-_RATE: Final = re.compile(
+_RATE: Final = (
     r"([1-9][0-9]{0,8})/(s|sec|second|m|min|minute|h|hour|d|day)(?:\s+burst\s+([1-9][0-9]{0,8}))?"
 )
 _RATE_UNITS: Final = {
@@ -210,7 +210,7 @@ _RATE_UNITS: Final = {
 
 def parse_rate(text: str, _notes: list[Note]) -> str:
     """Read a rate such as ``100/s burst 200`` and write its unit in one way."""
-    match = _RATE.fullmatch(text.lower())
+    match = re.fullmatch(_RATE, text.lower())
     if match is None:
         raise RefusalError("must be a rate such as 10/min, or 100/s burst 200")
     requests, unit, burst = match.groups()

@@ -94,12 +94,12 @@ def format_list(values: object, item: Kind[V]) -> str:
     return ", ".join(item.format(value) for value in values)
 
 
-_TOKEN: Final = re.compile(r"[^\s,\"']+")
+_WORD_PATTERN: Final = r"[^\s,\"']+"
 
 
 def parse_word(text: str, _notes: list[Note]) -> str:
     """Read one word of a list; what it may be is for the part that uses it."""
-    if _TOKEN.fullmatch(text) is None:
+    if re.fullmatch(_WORD_PATTERN, text) is None:
         raise RefusalError("must be words without spaces, commas or quotes")
     return text
 

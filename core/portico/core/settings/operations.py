@@ -1,9 +1,9 @@
 """The settings of what is observed: logs, traces, metrics, readiness."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from portico.core.settings.addresses import ADDRESS, WEB_URL
+from portico.core.settings.group import Group, group
 from portico.core.settings.kinds import BOOLEAN, PATH, ROOT_PATH, TEXT, choice, count
 from portico.core.settings.quantities import DURATION
 from portico.core.settings.spec import setting
@@ -11,8 +11,8 @@ from portico.core.settings.spec import setting
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 
-@dataclass(frozen=True, slots=True)
-class TelemetrySettings:
+@group
+class TelemetrySettings(Group):
     """Logs, traces and metrics."""
 
     environment: str | None = setting(
@@ -85,8 +85,8 @@ class TelemetrySettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HealthSettings:
+@group
+class HealthSettings(Group):
     """What makes the server unready; serving.md's table of sources."""
 
     enforced: bool = setting(

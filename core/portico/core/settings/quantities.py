@@ -7,18 +7,16 @@ from portico.core.settings.kinds import SIZE_MAX, Kind, Note, RefusalError, sche
 
 _MILLISECONDS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _NUMBER: Final = r"[0-9]{1,12}(?:\.[0-9]{1,9})?"
-_BARE: Final = re.compile(_NUMBER)
-_DURATION: Final = re.compile(
-    "".join(f"(?:({_NUMBER}){unit})?" for unit in _MILLISECONDS), re.IGNORECASE
-)
+_BARE: Final = _NUMBER
+_DURATION: Final = "(?i)" + "".join(f"(?:({_NUMBER}){unit})?" for unit in _MILLISECONDS)
 DURATION_MAX_S: Final = 10.0 * 365 * 86_400
 
 
 def _read_seconds(text: str) -> float | None:
     """Read ``1m30s``, ``500ms`` or a bare number of seconds, or say no."""
-    if _BARE.fullmatch(text):
+    if re.fullmatch(_BARE, text):
         return float(text)
-    match = _DURATION.fullmatch(text)
+    match = re.fullmatch(_DURATION, text)
     if match is None or not text:
         return None
     parts = zip(match.groups(), _MILLISECONDS.values(), strict=True)
@@ -64,12 +62,12 @@ _SIZE_UNITS: Final = {
     **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
     **{f"{letter}ib": 1024**power for power, letter in enumerate("kmgt", 1)},
 }
-_SIZE: Final = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?([a-z]*)")
+_SIZE: Final = r"([0-9]{1,16})(?:\.([0-9]{1,9}))?([a-z]*)"
 
 
 def _read_bytes(text: str) -> int | None:
     """Read ``10MiB``, ``2MB`` or a bare number of bytes exactly, or say no."""
-    match = _SIZE.fullmatch(text.lower())
+    match = re.fullmatch(_SIZE, text.lower())
     unit = _SIZE_UNITS.get(match[3] or "b") if match else None
     if match is None or unit is None:
         return None

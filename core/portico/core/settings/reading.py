@@ -14,7 +14,7 @@ from portico.core.settings.secret import MASK, Secret
 if TYPE_CHECKING:
     from environs import Env
 
-_UNUSABLE: Final = re.compile("[\0\ud800-\udfff]")
+_UNUSABLE: Final = "[\0\ud800-\udfff]"
 _KEPT_QUOTES: Final[Note] = (
     "quoted-value",
     "quotes stand around the value; they are kept, being part of it",
@@ -121,7 +121,7 @@ def _without_quotes(text: str, kind: Kind[Any], notes: list[Note]) -> str:
 
 
 def _refuse_unusable(text: str) -> None:
-    if not (text.isascii() and text.isprintable()) and _UNUSABLE.search(text):
+    if not (text.isascii() and text.isprintable()) and re.search(_UNUSABLE, text):
         raise RefusalError("must be UTF-8 text without NUL")
 
 

@@ -1,9 +1,9 @@
 """The settings of what each request may do: CORS, authentication, proxies, hosts, limits."""
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from portico.core.settings.addresses import ORIGINS, PEERS, SERVED_HOSTS
+from portico.core.settings.group import Group, group
 from portico.core.settings.kinds import (
     BOOLEAN,
     OK_STATUS,
@@ -33,8 +33,8 @@ _DAY_S: Final = 86_400.0
 YEAR_S: Final = 365 * _DAY_S
 
 
-@dataclass(frozen=True, slots=True)
-class CorsSettings:
+@group
+class CorsSettings(Group):
     """Which Web origins may read answers."""
 
     origins: tuple[str, ...] = setting(
@@ -162,8 +162,8 @@ class CorsSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class AuthSettings:
+@group
+class AuthSettings(Group):
     """Who may ask."""
 
     required: bool = setting(
@@ -195,8 +195,8 @@ class AuthSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ProxySettings:
+@group
+class ProxySettings(Group):
     """Which proxies stand in front."""
 
     trusted: tuple[str, ...] = setting(
@@ -217,8 +217,8 @@ class ProxySettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HostsSettings:
+@group
+class HostsSettings(Group):
     """Which hosts are served."""
 
     allowed: tuple[str, ...] = setting(
@@ -231,8 +231,8 @@ class HostsSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitSettings:
+@group
+class RateLimitSettings(Group):
     """How often clients may ask."""
 
     default: str | None = setting(
@@ -265,8 +265,8 @@ class RateLimitSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class HeadersSettings:
+@group
+class HeadersSettings(Group):
     """Security headers on answers that set none themselves."""
 
     hsts: float = setting(
@@ -315,8 +315,8 @@ class HeadersSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CompressionSettings:
+@group
+class CompressionSettings(Group):
     """Content coding."""
 
     enabled: bool = setting(
@@ -335,8 +335,8 @@ class CompressionSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class StreamingSettings:
+@group
+class StreamingSettings(Group):
     """Streams of events."""
 
     keepalive: bool = setting(

@@ -1,8 +1,7 @@
 """The settings of what the server uses: database, storage, Redis, models."""
 
-from dataclasses import dataclass
-
 from portico.core.settings.addresses import DATABASE_HOST, DATABASE_URI, REDIS_URL, WEB_URL
+from portico.core.settings.group import Group, group
 from portico.core.settings.kinds import BOOLEAN, PATH, REMOTE_PORT, SECRET, TEXT, count
 from portico.core.settings.quantities import DURATION
 from portico.core.settings.secret import Secret
@@ -10,8 +9,8 @@ from portico.core.settings.services import SERVICES, Service
 from portico.core.settings.spec import Parts, setting
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
+@group
+class DatabaseSettings(Group):
     """PostgreSQL by URI or by parts; without either, SQLite in ``storage.dir``."""
 
     uri: Secret | None = setting(
@@ -62,8 +61,8 @@ class DatabaseSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class StorageSettings:
+@group
+class StorageSettings(Group):
     """Files that the server keeps."""
 
     dir: str = setting(
@@ -74,8 +73,8 @@ class StorageSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RedisSettings:
+@group
+class RedisSettings(Group):
     """Redis."""
 
     url: Secret | None = setting(
@@ -87,8 +86,8 @@ class RedisSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ModelsSettings:
+@group
+class ModelsSettings(Group):
     """Language models."""
 
     services: tuple[Service, ...] = setting(

@@ -1,10 +1,10 @@
 """The settings of the server process itself."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from portico.core.engines import EngineName
 from portico.core.settings.addresses import HOST
+from portico.core.settings.group import Group, group
 from portico.core.settings.kinds import (
     BOOLEAN,
     PATH,
@@ -22,8 +22,8 @@ from portico.core.settings.spec import Switch, setting
 Workload = Literal["general", "gpu", "high-concurrency"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
+@group
+class ServerSettings(Group):
     """Where the server listens, on which engine, with which limits."""
 
     host: str = setting(

@@ -1,7 +1,7 @@
 """The declaration of one setting."""
 
-from dataclasses import Field, dataclass, field, replace
-from typing import Any, Final, TypeVar
+from dataclasses import Field, dataclass, field
+from typing import Any, Final, NamedTuple, TypeVar
 
 from portico.core.settings.kinds import BOOLEAN, PATH, Kind
 
@@ -9,20 +9,19 @@ D = TypeVar("D")
 STEM: Final = "LETTA_"
 """What the environment names of the settings start with, unless ``Sources.prefix`` says other."""
 
-_METADATA_KEY: Final = "setting"
+_DECLARED: Final = "declared"
+_FLAG: Final = "flag"
 _BARE_FLAG_GROUPS: Final = ("server", "telemetry")
 
 
-@dataclass(frozen=True, slots=True)
-class Switch:
+class Switch(NamedTuple):
     """A boolean variable that, when true, stands for one value of a setting."""
 
     name: str
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """Two variables that together stand for one URL."""
 
     host: str
@@ -123,36 +122,33 @@ def setting(
         switch: See :class:`Spec`.
         parts: See :class:`Spec`.
     """
-    spec = Spec(
-        path="",
-        default=default,
-        kind=kind,
-        names=env_names,
-        generic=generic,
-        flags=(flag,) if flag else (),
-        doc=doc,
-        recommend=recommend,
-        live=live,
-        secret=secret or kind.secret,
-        security=security,
-        switch=switch,
-        parts=parts,
-    )
-    return field(default=default, metadata={_METADATA_KEY: spec})
+    declared = {
+        "default": default,
+        "kind": kind,
+        "names": env_names,
+        "generic": generic,
+        "doc": doc,
+        "recommend": recommend,
+        "live": live,
+        "secret": secret or kind.secret,
+        "security": security,
+        "switch": switch,
+        "parts": parts,
+    }
+    return field(default=default, metadata={_DECLARED: declared, _FLAG: flag})
 
 
-def placed(declared: Field[Any], group: str) -> Spec:
-    """Return the spec that *declared* was given, with its place in the table."""
-    spec: Spec = declared.metadata[_METADATA_KEY]
-    flags = _flags(spec, group, declared.name)
-    return replace(spec, path=f"{group}.{declared.name}", flags=flags)
+def placed(member: Field[Any], group: str) -> Spec:
+    """Return the spec of a group's *member*, which :func:`setting` declared."""
+    declared, flag = member.metadata[_DECLARED], member.metadata[_FLAG]
+    bare = declared["secret"] or declared["kind"].composite
+    flags = () if bare else _flags(declared["kind"], group, member.name, flag)
+    return Spec(path=f"{group}.{member.name}", flags=flags, **declared)
 
 
-def _flags(spec: Spec, group: str, key: str) -> tuple[str, ...]:
-    if spec.secret or spec.kind.composite:
-        return ()
+def _flags(kind: Kind[Any], group: str, key: str, further: str | None) -> tuple[str, ...]:
     last = key if group in _BARE_FLAG_GROUPS else f"{group}_{key}"
-    flags = ("--" + last.replace("_", "-"), *spec.flags)
-    if spec.kind is not BOOLEAN:
+    flags = ("--" + last.replace("_", "-"), *filter(None, (further,)))
+    if kind is not BOOLEAN:
         return flags
     return tuple(f"--{no}{flag[2:]}" for flag in flags for no in ("", "no-"))

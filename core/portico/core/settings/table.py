@@ -1,10 +1,11 @@
 """The typed result, and the table of every setting, walked from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from types import MappingProxyType
 from typing import Any, Final
 
+from portico.core.settings.group import Group, group
 from portico.core.settings.operations import HealthSettings, TelemetrySettings
 from portico.core.settings.request import (
     AuthSettings,
@@ -26,8 +27,8 @@ from portico.core.settings.serving import ServerSettings
 from portico.core.settings.spec import Spec, placed
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@group
+class Settings(Group):
     """Every setting; ``Settings()`` has the built-in defaults."""
 
     server: ServerSettings = field(default=ServerSettings())

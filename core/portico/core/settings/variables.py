@@ -1,10 +1,9 @@
 """The environment layers: which variables are ours, which are others', which are misspelt."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from portico.core.settings.addresses import parse_host
 from portico.core.settings.candidates import Candidate, Files, Layer, Report, Variable
@@ -31,8 +30,7 @@ def is_foreign(name: str) -> bool:
     return name.startswith(_FOREIGN_STEMS) or name in _FOREIGN
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What one variable means.
 
     Attributes:
@@ -48,8 +46,7 @@ class Claim:
     alias: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """Every variable that is ours under one prefix."""
 
     prefix: str
@@ -117,8 +114,7 @@ def wanted_targets(variables: Iterable[Variable], names: Names) -> Iterable[str]
             yield variable.text.strip()
 
 
-@dataclass(frozen=True, slots=True)
-class VariableReader:
+class VariableReader(NamedTuple):
     """Reads the variables of one layer.
 
     Attributes:

@@ -10,7 +10,7 @@ from portico.core.settings.resolution import Finding, Place, TraceEntry
 from portico.core.settings.suggestions import did_you_mean
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Verdicts:
     """What the candidates of all settings come to.
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from portico.core.settings.candidates import Candidate, Layer, Report
 from portico.core.settings.resolution import Finding, NamedText, Place
@@ -16,7 +16,7 @@ _NULL_TAG: Final = "tag:yaml.org,2002:null"
 DEEPEST: Final = 50
 """How deep collections may nest; settings need 4."""
 _OPENERS: Final = "[{-:?"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = "[\ud800-\udfff]"
 
 
 class Mark(Protocol):
@@ -41,16 +41,14 @@ class Node(Protocol):
     start_mark: Mark
 
 
-@dataclass(frozen=True, slots=True)
-class SyntaxFault:
+class SyntaxFault(NamedTuple):
     """Why a text is no YAML, and where."""
 
     line: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """One key of a mapping."""
 
     key: str
@@ -66,7 +64,7 @@ def compose(text: str) -> Node | None | SyntaxFault:
     """
     import yaml
 
-    undecodable = _SURROGATE.search(text)
+    undecodable = re.search(_SURROGATE, text)
     if undecodable:
         return SyntaxFault(text.count("\n", 0, undecodable.start()) + 1, "is not UTF-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -104,7 +102,7 @@ def is_null(node: Node) -> bool:
     return bool(node.tag == _NULL_TAG)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class FileReader:
     """Reads the configuration file into candidates and findings.
 
