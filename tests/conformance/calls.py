@@ -34,7 +34,7 @@ class Call:
     """One request.
 
     Attributes:
-        policy: Name of the policy that meets it (policies.py).
+        policy: Name of the policy that meets it (policies.py); empty where the server has one.
         path: Behind the policy's segment, percent-encoded, with the query.
         headers: In wire order, spelt as they go out.
         chunked: Whether the body goes out in chunks, without Content-Length.
@@ -52,7 +52,7 @@ class Call:
     @property
     def target(self) -> str:
         """The request target, the policy's segment first."""
-        return f"/{self.policy}{self.path}"
+        return f"/{self.policy}{self.path}" if self.policy else self.path
 
     def wire_headers(self) -> Lines:
         """Return the header lines as they go out, behind Host."""
