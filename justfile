@@ -14,11 +14,13 @@ default:
 
 # Serve on http://127.0.0.1:8283; arguments go to `portico serve`
 [group('run')]
+[no-exit-message]
 serve *ARGS:
     @exec {{ run }} portico serve "$@"
 
 # Serve with the dev profile: restarts on a change of source, debug, console logs
 [group('run')]
+[no-exit-message]
 dev *ARGS:
     @exec {{ run }} portico serve --profile dev "$@"
 
