@@ -1,19 +1,29 @@
 """The application: the same blueprints on Trio and on asyncio, behind the policy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
+import structlog
 from anyio import to_thread
 from quart import Quart
 from werkzeug.exceptions import HTTPException
 
+from portico.adapters.asgi import PolicyMiddleware
+from portico.adapters.engine import ASGIApp
+from portico.core.access import AccessRecord
+from portico.core.exchange import Exchange
+from portico.core.policy import Policy
+from portico.core.routes import Route
 from portico.core.settings import Settings
 from portico.server.application import APPLICATIONS, Runtime
 from portico.server.blueprints import api, docs, health
+from portico.server.logs import logs_for
 from portico.server.problems import answer_problem
 from portico.server.state import State, state_of
+from portico.server.suffixes import is_public_suffix
 
+log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 NO_ORIGINS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -32,7 +42,38 @@ def create_app(
     State(settings, provenance).attach(app)
     mount(app)
     follow_lifespan(app, settings.server.thread_limit)
+    # Here, not around the application, so that its test client meets the policy too.
+    served: Any = app
+    served.asgi_app = with_policy(served.asgi_app, settings, routes=api.ROUTES)
     return app
+
+
+def with_policy(
+    app: ASGIApp,
+    settings: Settings,
+    *,
+    routes: Iterable[Route] = (),
+    on_record: Callable[[AccessRecord], None] | None = None,
+) -> ASGIApp:
+    """Put the policy in front of any ASGI application, its records and errors to the log.
+
+    Args:
+        app: What is asked when the policy has no objection.
+        settings: The effective settings.
+        routes: The application's routes that need no password, or always need it.
+        on_record: Takes the access records in place of the log.
+
+    Raises:
+        PolicyErrors: The settings make no policy.
+    """
+    policy = Policy.compile(settings, routes=routes, is_public_suffix=is_public_suffix)
+    record = on_record or logs_for(settings.telemetry).recorder()
+    return PolicyMiddleware(app, policy, on_record=record, on_error=log_error)
+
+
+def log_error(error: BaseException, exchange: Exchange) -> None:
+    """Log what escaped the application, with the request's identifiers."""
+    log.error("request failed", exc_info=error, **exchange.log_context)
 
 
 def configure(app: Quart, settings: Settings) -> None:

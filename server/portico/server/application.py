@@ -14,6 +14,8 @@ from quart.wrappers.base import BaseRequestWebsocket
 from quart_trio import QuartTrio
 from werkzeug.routing import MapAdapter
 
+from portico.server.requests import tell_route
+
 Runtime = Literal["trio", "asyncio"]
 ExceptionInfo = tuple[type, BaseException, TracebackType] | tuple[None, None, None]
 
@@ -67,7 +69,13 @@ class Application(Quart):
     async def full_dispatch_request(
         self, request_context: RequestContext | None = None
     ) -> ResponseTypes:
-        """Answer a task group's errors like any other: Quart-Trio would let them escape."""
+        """Tell the record the route, and answer a task group's errors like any other.
+
+        Quart-Trio would let those escape the application.
+        """
+        rule = (request_context or request_ctx).request.url_rule
+        if rule is not None:
+            tell_route(rule.rule)
         try:
             return await super().full_dispatch_request(request_context)
         except ExceptionGroup as group:

@@ -20,7 +20,6 @@ DETAILS: Final[Mapping[int, str]] = MappingProxyType(
         405: "This path does not know the method; the Allow header lists those that it knows.",
         408: "The body of the request did not arrive in time.",
         413: "The body of the request is larger than server.max_body allows.",
-        415: "The body of the request is of a type that this path does not read.",
         500: "The server failed to answer; its log has the reason under this request's id.",
     }
 )

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from quart import Blueprint, Response
+from quart import Blueprint, Response, abort
 from quart_schema import document_response, security_scheme, tag
 
 from portico.core.settings import TABLE, Settings
 from portico.core.settings.wording import to_json
+from portico.server.requests import principal
 from portico.server.state import current_state
 
 api: Final = Blueprint("admin", __name__)
@@ -30,6 +31,8 @@ class EffectiveSetting(msgspec.Struct):
 @document_response(dict[str, EffectiveSetting])
 async def config() -> Response:
     """List the effective settings by path, each with its origin."""
+    if principal() is None:  # the policy refuses before this; a gap in it must not open the door
+        abort(401)
     state = current_state()
     shown = effective(state.settings, state.provenance)
     return Response(msgspec.json.encode(shown), content_type="application/json")
