@@ -104,7 +104,7 @@ def test_a_second_signal_ends_at_once(engine: str, workers: int):
         connection.send(request_bytes("GET", "/endless"))
         connection.read_exactly(1)
         server.signal(signal.SIGTERM)
-        server.wait_for_event("draining") if workers == 1 else None
+        server.wait_for_event("draining")
         server.signal(signal.SIGTERM)
         assert server.wait(3) in {0, 1}
 

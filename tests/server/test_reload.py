@@ -45,24 +45,24 @@ def answers(server: Server, wanted: bytes, after: int) -> bool:
 @pytest.mark.parametrize("engine", ["hypercorn", "uvicorn", "granian"])
 def test_a_change_starts_the_server_again(engine: str):
     command = program("serve", "--reload", "--port", "0", "--engine", engine, "reloaded:app")
-    with start(command, files={"reloaded.py": source("one")}, kind=Server) as server:
-        assert answers(server, b"one", 0)
-        (server.directory / "reloaded.py").write_text(source("two"))
-        assert answers(server, b"two", 1)
+    with start(command, files={"reloaded.py": source("first")}, kind=Server) as server:
+        assert answers(server, b"first", 0)
+        (server.directory / "reloaded.py").write_text(source("second"))
+        assert answers(server, b"second", 1)
         assert "reloaded.py changed: starting again" in server.stderr.text
         assert server.stop() == 0
 
 
 def test_a_crash_is_shown_and_the_next_change_is_waited_for():
     command = program("serve", "--reload", "--port", "0", "reloaded:app")
-    with start(command, files={"reloaded.py": source("one")}, kind=Server) as server:
-        assert answers(server, b"one", 0)
+    with start(command, files={"reloaded.py": source("first")}, kind=Server) as server:
+        assert answers(server, b"first", 0)
         (server.directory / "reloaded.py").write_text("app = (")
         server.stderr.wait_for_line(lambda line: "waiting for a change" in line, 20)
         assert "SyntaxError: '(' was never closed" in server.stderr.text
         assert "Traceback" not in server.stderr.text
-        (server.directory / "reloaded.py").write_text(source("two"))
-        assert answers(server, b"two", 1)
+        (server.directory / "reloaded.py").write_text(source("second"))
+        assert answers(server, b"second", 1)
         assert server.stop() == 0
 
 
@@ -74,8 +74,8 @@ def test_a_first_start_without_a_port_ends():
 
 def test_the_child_does_not_outlive_a_killed_parent():
     command = program("serve", "--reload", "--port", "0", "reloaded:app")
-    with start(command, files={"reloaded.py": source("one")}, kind=Server) as server:
-        assert answers(server, b"one", 0)
+    with start(command, files={"reloaded.py": source("first")}, kind=Server) as server:
+        assert answers(server, b"first", 0)
         server.signal(signal.SIGKILL)
         server.wait()  # the output ends when the child, which holds it too, has ended
 

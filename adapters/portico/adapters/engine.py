@@ -193,8 +193,11 @@ def call_when_ready(ready: Connection, workers: int, on_listening: Callable[[], 
     """Call *on_listening* from a thread once so many *workers* have started; never before."""
 
     def follow() -> None:
-        for _ in range(workers):
-            ready.recv_bytes()
+        try:
+            for _ in range(workers):
+                ready.recv_bytes()
+        except EOFError:
+            return  # the supervisor has ended before all had started: its exit code says why
         on_listening()
 
     threading.Thread(target=follow, daemon=True).start()

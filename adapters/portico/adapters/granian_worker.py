@@ -4,9 +4,11 @@ As shipped, each worker binds for itself, so that port 0 gives as many ports as 
 signal makes the supervisor take its ending workers for crashed ones and exit with 1.
 """
 
+import atexit
 import multiprocessing
 import os
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import Pipe
@@ -132,3 +134,9 @@ def spawn_worker(
     MPServer._spawn_asgi_lifespan_worker(
         worker_id, process_name, callback_loader, ((None, holder), shared), *args
     )
+    # Granian's threads may still ask for the interpreter's lock; an interpreter that is being
+    # taken down answers by ending them, on which Rust panics. All that is left to do is done here.
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(EXIT_DONE)

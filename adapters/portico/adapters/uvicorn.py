@@ -96,5 +96,5 @@ def serve(
 
     # A worker that ends after so many requests needs somebody who starts the next.
     if plan.workers > 1 or plan.max_requests is not None:
-        return run_many(factory, plan, parameters(plan), on_listening)
+        return run_many(factory, plan, parameters(plan), on_listening, on_draining)
     return run_one(factory, plan, parameters(plan), on_listening, on_draining)

@@ -125,13 +125,14 @@ def run_many(
     plan: LaunchPlan,
     words: EngineParameters,
     on_listening: Callable[[str], None],
+    on_draining: Callable[[], None],
 ) -> int:
     """Serve in spawned workers, which are replaced when they end."""
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
         worker = WorkerFactory(factory, plan.root_path, True, TellSupervisor(writer))
         call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
-        workers = Workers(make_config(words, worker), sockets=[sock])
+        workers = Workers(make_config(words, worker), sock, on_draining)
         workers.run()
         return workers.code
 
@@ -139,8 +140,11 @@ def run_many(
 class Workers(Multiprocess):
     """Uvicorn's supervisor, which a second signal ends at once."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
-        super().__init__(config, sockets)
+    def __init__(
+        self, config: Config, sock: socket.socket, on_draining: Callable[[], None]
+    ) -> None:
+        super().__init__(config, [sock])
+        self._on_draining = on_draining
         self._signals = 0
         for number in SIGNALS:
             signal.signal(number, self._receive)
@@ -154,7 +158,9 @@ class Workers(Multiprocess):
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1
         self.signal_queue.append(number)
-        if self._signals > 1:
+        if self._signals == 1:
+            self._on_draining()
+        else:
             for process in self.processes:
                 process.process.kill()
             os._exit(EXIT_CUT)
