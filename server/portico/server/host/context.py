@@ -1,21 +1,20 @@
-"""Run a coroutine in a context of its own without a task of its own."""
+"""Await something in a context of its own without a task of its own."""
 
 import contextvars
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
 
 @types.coroutine
-def run_in(
-    context: contextvars.Context, coroutine: Coroutine[Any, Any, Any]
-) -> Generator[Any, Any, None]:
-    """Drive *coroutine* inline, so that the variables it sets are gone with *context*.
+def run_in(context: contextvars.Context, awaitable: Awaitable[Any]) -> Generator[Any, Any, None]:
+    """Drive *awaitable* inline, so that the variables it sets are gone with *context*.
 
-    A task per request would do the same for three times the price; what the coroutine yields to
-    the scheduler passes through unchanged.
+    A task per request would do the same for three times the price; what is yielded to the
+    scheduler passes through unchanged.
     """
-    step: Any = coroutine.send
+    steps: Any = awaitable.__await__()
+    step: Any = steps.send
     value: Any = None
     while True:
         try:
@@ -24,7 +23,7 @@ def run_in(
             return
         try:
             value = yield yielded
-            step = coroutine.send
+            step = steps.send
         except BaseException as error:
             value = error
-            step = coroutine.throw
+            step = steps.throw

@@ -6,7 +6,7 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from time import time
@@ -29,7 +29,7 @@ from portico.server.host.transport import (
     Transport,
 )
 
-ASGIApplication = Callable[..., Coroutine[Any, Any, None]]
+ASGIApplication = Callable[[Any, Any, Any], Awaitable[None]]
 Report = Callable[[BaseException], None]
 
 _TICK_S = 0.2

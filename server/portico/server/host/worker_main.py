@@ -5,6 +5,7 @@ import random
 import signal
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
@@ -36,6 +37,7 @@ class WorkerPlan:
         max_requests: Requests after which the worker asks for a successor.
         max_requests_jitter: Up to so many more, so that workers do not go together.
         max_memory_bytes: Resident bytes above which it does the same.
+        loop: What is open around everything, for an application that needs it.
     """
 
     make_app: Callable[[], ASGIApplication]
@@ -43,7 +45,8 @@ class WorkerPlan:
     listeners: Sequence[socket]
     report: Report
     draining: Callable[[], object]
-    make_tls: Callable[[], ssl.SSLContext] | None = None
+    make_tls: Callable[[], ssl.SSLContext | None] | None = None
+    loop: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
     root_path: str = ""
     max_requests: int | None = None
     max_requests_jitter: int = 0
@@ -83,7 +86,7 @@ def _spread(count: int | None, jitter: int) -> int | None:
 
 async def _live(plan: WorkerPlan, worker: Worker, lifeline: Lifeline) -> None:
     told = trio.Event()
-    async with trio.open_nursery() as nursery:
+    async with plan.loop(), trio.open_nursery() as nursery:
         nursery.start_soon(_beat, lifeline)
         nursery.start_soon(_hear_orders, lifeline, told)
         nursery.start_soon(_hear_signals, told)
