@@ -86,7 +86,7 @@ def test_no_command_shows_the_help() -> None:
 
 
 def test_the_version_is_the_installed_one() -> None:
-    assert re.fullmatch(r"portico \d+\.\d+\.\d+\n", run("version")[1])
+    assert re.fullmatch(r"portico \d+\.\d+\.\d+", run("version")[1])
     code, document = run_json("version")
     assert code == 0
     assert list(document) == ["version"]
@@ -141,7 +141,7 @@ def test_every_setting_is_documented_where_it_can_be_given(command: list[str]) -
 
 
 def test_sound_settings_are_exit_0() -> None:
-    assert run("config", "check") == (0, "the settings are valid\n", "")
+    assert run("config", "check") == (0, "the settings are valid", "")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_any_problem_in_the_settings_is_exit_78(
 def test_warnings_alone_are_exit_0() -> None:
     code, output, _ = run("config", "check", environ=WARNED)
     assert code == 0
-    assert output.endswith("the settings are valid, 1 warning\n")
+    assert output.endswith("the settings are valid, 1 warning")
 
 
 def test_a_server_with_faulty_settings_prints_the_report_of_check_and_binds_nothing() -> None:
@@ -209,7 +209,7 @@ def test_ten_mistakes_are_found_at_once_with_their_lines() -> None:
         r"^error\[[a-z-]+\] (\S+):.*\n    at    ten\.yaml:(\d+) ", output, re.MULTILINE
     )
     assert code == 78
-    assert output.endswith("10 problems, 0 warnings\n")
+    assert output.endswith("10 problems, 0 warnings")
     assert [name for name, _ in found] == [
         *("server.port", "server.workers", "server.keep_alive", "server.hots", "server.max_body"),
         *("cors.origins", "cors.orgins", "telemetry.debug", "telemetry.log_level", "database.uri"),
@@ -312,7 +312,7 @@ def test_a_comparison_in_text() -> None:
     code, output, _ = run("config", "diff", "a.yaml", "env:b.env", files=DIFFERENT)
     assert code == 1
     assert output.splitlines()[0].split()[:4] == ["server.port", "8300", "->", "8400"]
-    assert run("config", "diff", "a.yaml", "a.yaml", files=DIFFERENT)[:2] == (0, "no difference\n")
+    assert run("config", "diff", "a.yaml", "a.yaml", files=DIFFERENT)[:2] == (0, "no difference")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_template_passes_its_own_check() -> None:
     _, yaml, _ = run("config", "template", "yaml")
     _, document, _ = run("config", "template", "--format", "json")
     for files in ({".env": dotenv}, {"conf.yaml": yaml}, {"conf.yaml": document}):
-        assert run("config", "check", files=files) == (0, "the settings are valid\n", "")
+        assert run("config", "check", files=files) == (0, "the settings are valid", "")
 
 
 def test_the_schema_and_the_reference_are_printed() -> None:
@@ -403,14 +403,13 @@ def test_an_interruption_is_quiet() -> None:
         silent.settimeout(20)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         command = program("cors", "explain", "--origin", "https://a.example", "--url", url)
-        with start(command) as process:
-            silent.accept()[0].close
+        with start(command) as process, silent.accept()[0]:
             process.popen.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
             assert process.stderr.text.strip() == ""
 
 
-# What is imported
+# Imports: what each command needs, and no more
 
 
 def imported_by(statement: str, tmp_path: Path) -> set[str]:
