@@ -10,15 +10,21 @@ PENDING: Final = (
     "compression.",
     "database.",
     "headers.",
-    "health.",
+    "health.database_gates",
+    "health.in_flight",
+    "health.loop_lag",
+    "health.pool_wait",
+    "health.redis_gates",
     "hosts.",
     "models.",
-    "proxy.",
+    "proxy.hops",
     "ratelimit.",
     "redis.",
     "server.force_https",
     "server.local_https",
     "server.max_concurrency",
+    "server.max_head",
+    "server.max_target",
     "server.replicas",
     "server.request_timeout",
     "storage.",
@@ -35,6 +41,11 @@ PENDING: Final = (
 )
 """Beginnings of their paths."""
 
+PARTIAL: Final[Mapping[str, str]] = {
+    "proxy.trusted": "is believed for request ids and traces, not yet for address, scheme and host",
+}
+"""Settings of which a part works, and which."""
+
 PENDING_ON: Final[Mapping[EngineName, tuple[str, ...]]] = {
     "hypercorn": (
         "server.header_timeout",
@@ -50,9 +61,8 @@ PENDING_ON: Final[Mapping[EngineName, tuple[str, ...]]] = {
 
 
 def list_pending(engine: EngineName, chosen: Collection[str]) -> list[str]:
-    """Say in one line which of the *chosen* settings have no effect; no line where all have."""
+    """Say which of the *chosen* settings have no effect, all in one line, and which have less."""
     beginnings = PENDING + PENDING_ON[engine]
     found = sorted(path for path in chosen if path.startswith(beginnings))
-    if not found:
-        return []
-    return [f"no effect in this version yet: {', '.join(found)}"]
+    lines = [f"no effect in this version yet: {', '.join(found)}"] if found else []
+    return lines + [f"{path} {part}" for path, part in PARTIAL.items() if path in chosen]
