@@ -50,6 +50,19 @@ class TestVariables:
         ]
         assert resolve(Sources({"LETTA_ENVIRONMENT": "''"})).values["telemetry.environment"] == "''"
 
+    @pytest.mark.parametrize(
+        ("host", "port", "url"),
+        [
+            ("Cache", None, "redis://cache:6379"),
+            ("::1", "7000", "redis://[::1]:7000"),
+            ("h", " ", "redis://h:6379"),
+        ],
+    )
+    def test_a_redis_host_and_port_are_a_url(self, host, port, url):
+        env = {"LETTA_REDIS_HOST": host} | ({"LETTA_REDIS_PORT": port} if port else {})
+        redis = resolve(Sources(env)).settings.redis
+        assert redis.url.reveal() == url
+
     @pytest.mark.parametrize("name", ["LETTA_API_KEY", "LETTA_SERVICE_X", "LETTA_PORT_1_TCP"])
     def test_names_of_others_are_not_judged(self, name):
         assert warnings(env={name: "tcp://x", name.lower(): "x"}) == []
@@ -277,6 +290,12 @@ class TestFlags:
         assert warnings(argv=["--port", "x", "--port", "1"]) == [
             ("shadowed-bad-value", "server.port", "flag:--port")
         ]
+
+    def test_repeated_origins_make_one_list(self):
+        argv = ["--cors-origin", "https://a.example", "--port=1", '--cors-origin=["https://b"]']
+        resolution = resolve(Sources(argv=argv))
+        assert resolution.values["cors.origins"] == ("https://a.example", "https://b")
+        assert resolution.trace["cors.origins"][0].text == "https://a.example, https://b"
 
     def test_repeated_origins_with_a_broken_one(self):
         argv = ["--cors-origin", "['a']", "--cors-origin", "https://a.example"]

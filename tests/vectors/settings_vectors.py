@@ -46,9 +46,20 @@ def check(vector: Vector) -> list[str]:
 
 def sources_of(sources: Vector) -> Sources:
     """Make the sources that a vector writes as JSON."""
-    pairs = {key: tuple(sources[key]) for key in ("dotenv", "file") if sources.get(key)}
-    rest = {key: value for key, value in sources.items() if key not in ("dotenv", "file")}
-    return Sources(**rest, **pairs)
+    defaults = Sources()
+    return Sources(
+        env=sources.get("env", {}),
+        argv=sources.get("argv", ()),
+        dotenv=_named_text(sources.get("dotenv")),
+        file=_named_text(sources.get("file")),
+        files=sources.get("files", {}),
+        profile=sources.get("profile"),
+        prefix=sources.get("prefix", defaults.prefix),
+    )
+
+
+def _named_text(pair: Sequence[str] | None) -> tuple[str, str] | None:
+    return None if pair is None else (pair[0], pair[1])
 
 
 def plain(value: object) -> object:
