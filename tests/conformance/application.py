@@ -57,10 +57,13 @@ async def _start(send: Send, status: int, headers: Headers) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> bytes | None:
+    """Read the body; None says that the client left in the middle of it."""
     body, more = b"", True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body, more = body + message.get("body", b""), message.get("more_body", False)
     return body
 
@@ -68,6 +71,8 @@ async def _read(receive: Receive) -> bytes:
 async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with what the application was given, so that engines can be compared by it."""
     body = await _read(receive)
+    if body is None:
+        return
     seen = {
         "method": scope["method"],
         "path": scope["path"],

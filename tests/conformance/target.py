@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from typing import Final
 
 from portico.adapters.asgi import PolicyMiddleware
 from portico.core.access import AccessRecord
@@ -12,6 +13,9 @@ from portico.core.policy import Policy
 from portico.core.settings import Settings
 from tests.conformance.application import Receive, Scope, Send, application
 from tests.conformance.policies import cors_policies, settings_policies
+
+DEFAULT: Final = "full"
+"""The policy of a path that names none, such as that of ``*``."""
 
 
 class Dispatcher:
@@ -28,8 +32,9 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await application(scope, receive, send)
-        name = scope["path"].split("/")[1]
-        return await self._behind[name](scope, receive, send)
+        name = scope["path"].lstrip("/").partition("/")[0]
+        behind = self._behind.get(name, self._behind[DEFAULT])
+        return await behind(scope, receive, send)
 
 
 @cache
