@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from portico.server.reload import MARK, Child, is_watched, watched_directories
-from tests.servers import Server, program, start
+from tests.servers import Process, program, start
 from tests.wire import NoAnswerError, get
 
 pytestmark = pytest.mark.socket
@@ -26,7 +26,7 @@ def source(answer: str) -> str:
     return APPLICATION.format(answer=answer)
 
 
-def answers(server: Server, wanted: bytes, after: int) -> bool:
+def answers(server: Process, wanted: bytes, after: int) -> bool:
     """Wait for the next listening line after *after* of them, and ask there."""
     seen: list[str] = []
 
@@ -45,7 +45,7 @@ def answers(server: Server, wanted: bytes, after: int) -> bool:
 @pytest.mark.parametrize("engine", ["hypercorn", "uvicorn", "granian"])
 def test_a_change_starts_the_server_again(engine: str):
     command = program("serve", "--reload", "--port", "0", "--engine", engine, "reloaded:app")
-    with start(command, files={"reloaded.py": source("first")}, kind=Server) as server:
+    with start(command, files={"reloaded.py": source("first")}) as server:
         assert answers(server, b"first", 0)
         (server.directory / "reloaded.py").write_text(source("second"))
         assert answers(server, b"second", 1)
@@ -55,7 +55,7 @@ def test_a_change_starts_the_server_again(engine: str):
 
 def test_a_crash_is_shown_and_the_next_change_is_waited_for():
     command = program("serve", "--reload", "--port", "0", "reloaded:app")
-    with start(command, files={"reloaded.py": source("first")}, kind=Server) as server:
+    with start(command, files={"reloaded.py": source("first")}) as server:
         assert answers(server, b"first", 0)
         (server.directory / "reloaded.py").write_text("app = (")
         server.stderr.wait_for_line(lambda line: "waiting for a change" in line, 20)
@@ -74,7 +74,7 @@ def test_a_first_start_without_a_port_ends():
 
 def test_the_child_does_not_outlive_a_killed_parent():
     command = program("serve", "--reload", "--port", "0", "reloaded:app")
-    with start(command, files={"reloaded.py": source("first")}, kind=Server) as server:
+    with start(command, files={"reloaded.py": source("first")}) as server:
         assert answers(server, b"first", 0)
         server.signal(signal.SIGKILL)
         server.wait()  # the output ends when the child, which holds it too, has ended

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from portico.adapters.engine import ASGIApp
 from portico.adapters.sockets import BindError
@@ -61,8 +61,7 @@ class ServerApplication:
 
         app = create_app(self.settings, RUNTIMES[self.engine], provenance=self.provenance)
         self._drain = state_of(app).lifecycle.drain
-        served: Any = app
-        return served
+        return cast("ASGIApp", app)
 
     def _make_other(self, target: str) -> ASGIApp:
         from portico.server.app import with_policy
