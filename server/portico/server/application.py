@@ -5,13 +5,18 @@ from typing import Any, Final, Literal, cast
 
 import msgspec
 import structlog
+from hypercorn.typing import ASGISendCallable, HTTPResponseStartEvent
 from quart import Quart, Response
+from quart.asgi import ASGIHTTPConnection
 from quart.ctx import RequestContext
 from quart.globals import request_ctx
 from quart.json.provider import JSONProvider
 from quart.typing import ResponseTypes
+from quart.utils import encode_headers
 from quart.wrappers.base import BaseRequestWebsocket
+from quart.wrappers.response import DataBody
 from quart_trio import QuartTrio
+from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.routing import MapAdapter
 
 from portico.server.requests import tell_route
@@ -23,6 +28,32 @@ ExceptionInfo = tuple[type, BaseException, TracebackType] | tuple[None, None, No
 ANY_HOST: Final = "localhost"
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
+
+
+class Connection(ASGIHTTPConnection):
+    """Quart's side of one request, which sends a plain answer in two messages, not in three.
+
+    Each message costs the policy and the engine some microseconds, and the engine a write.
+    """
+
+    async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
+        body = getattr(response, "response", None)
+        if type(body) is not DataBody:
+            await super()._send_response(send, response)
+            return
+        head: HTTPResponseStartEvent = {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": encode_headers(response.headers),
+        }
+        # RFC 9110 9.3.2: HEAD has no content, and not every server drops what it is given.
+        content = b"" if self.scope["method"] == "HEAD" else body.data[body.begin : body.end]
+        await send(head)
+        await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+class TrioConnection(Connection, TrioASGIHTTPConnection):
+    """The same on Trio."""
 
 
 class Json(JSONProvider):
@@ -40,6 +71,7 @@ class Json(JSONProvider):
 class Application(Quart):
     """Quart on asyncio, with nothing of its own on the way of a request or an error."""
 
+    asgi_http_class = Connection
     json_provider_class = Json
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
@@ -88,6 +120,8 @@ class Application(Quart):
 
 class TrioApplication(Application, QuartTrio):
     """The same on Trio."""
+
+    asgi_http_class = TrioConnection
 
 
 APPLICATIONS: Final[dict[Runtime, type[Application]]] = {
