@@ -152,6 +152,9 @@ class _Call(ABC):
         self.over = False
         self.gone = False
 
+    ends_by_returning = False
+    """Whether an application that returns has ended what it began, as the engine sees it."""
+
     @abstractmethod
     async def receive(self) -> Message:
         """Give the application the next message from the client."""
@@ -201,6 +204,8 @@ class _Call(ABC):
             await self.respond(verdict)
             return
         await self._shell.app(self._scope, self.receive, self.send)
+        if self.begun and self.ends_by_returning and not self.over:
+            self._end()
         if not self.begun and not self.gone:
             self._shell.on_error(NoAnswerError(NO_ANSWER.problem.detail), self.exchange)
             await self.respond(self.exchange.fail(NO_ANSWER))
@@ -306,6 +311,7 @@ class _WebSocketCall(_Call):
     """One WebSocket, from its handshake to its end."""
 
     __slots__ = ("_connected",)
+    ends_by_returning = True
 
     def __init__(self, shell: PolicyMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(shell, scope, receive, send)

@@ -41,4 +41,4 @@ def read_path(raw: bytes | None, path: str) -> bytes:
         text = raw.decode("latin-1")
         if text == path or unquote(text) == path:
             return raw
-    return quote(path, safe=_PATH_SAFE).encode("ascii")
+    return quote(path, safe=_PATH_SAFE, errors="surrogatepass").encode("ascii")
