@@ -16,7 +16,7 @@ from portico.core.settings.addresses import (
     is_loopback_host,
     mask_url,
 )
-from portico.core.settings.kinds import RefusalError
+from portico.core.settings.kinds import Note, RefusalError
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_network_with_host_bits_suggests_the_network():
 
 
 def test_a_slash_after_an_origin_is_noted():
-    notes = []
+    notes: list[Note] = []
     assert ORIGINS.parse("https://a.example/", notes) == ("https://a.example",)
     assert notes == [
         ("origin-trailing-slash", "browsers send https://a.example; the slash is removed")

@@ -13,6 +13,7 @@ from portico.core.settings.kinds import (
     SECRET,
     TEXT,
     WORKERS,
+    Note,
     RefusalError,
     choice,
     count,
@@ -147,6 +148,15 @@ def test_writes_sizes(value, text):
     assert format_size(value) == text
 
 
+def test_only_a_literal_secret_keeps_its_outer_space():
+    assert SECRET.taken_whole
+    assert not TEXT.taken_whole
+
+
+def test_writes_text_as_it_is():
+    assert [TEXT.format(value) for value in ("a", 1, None)] == ["a", "1", ""]
+
+
 def test_writes_booleans():
     assert [format_boolean(value) for value in (True, False, None)] == ["true", "false", ""]
 
@@ -180,14 +190,16 @@ def test_refuses_broken_lists(text):
 
 
 def test_lists_fold_duplicates_in_order_and_unquote_items():
-    notes = []
+    notes: list[Note] = []
     assert WORDS.parse("b, 'a', b", notes) == ("b", "a")
     assert [code for code, _ in notes] == ["quoted-value"]
 
 
 def test_list_items_are_not_empty():
+    parse_items = WORDS.parse_items
+    assert parse_items is not None
     with pytest.raises(RefusalError, match="empty item"):
-        WORDS.parse_items(["a", " "], [])
+        parse_items(["a", " "], [])
 
 
 def test_writes_lists():

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from portico.core.settings import Sources, named_config, resolve, wanted_files
+from portico.core.settings import Settings, Sources, named_config, resolve, wanted_files
 from portico.core.settings.dotenv_file import parse_dotenv
 from portico.core.settings.flags import Token, chosen, split_arguments
 from portico.core.settings.suggestions import did_you_mean, find_resembling
@@ -14,6 +14,12 @@ from portico.core.settings.yaml_file import DEEPEST, SyntaxFault, compose
 def problems(**sources):
     found = resolve(Sources(**sources)).problems
     return [(finding.code, finding.path, finding.origin) for finding in found]
+
+
+def settled(sources: Sources) -> Settings:
+    settings = resolve(sources).settings
+    assert settings is not None
+    return settings
 
 
 def warnings(**sources):
@@ -39,6 +45,9 @@ class TestVariables:
         assert "OPENAI_API_KEY" in claims
         assert "LETTA_PORT" not in claims
 
+    def test_a_switch_stands_for_a_value(self):
+        assert settled(Sources({"LETTA_USE_GRANIAN": "1"})).server.engine == "granian"
+
     def test_blank_is_unset(self):
         resolution = resolve(Sources({"LETTA_PORT": " \t", "LETTA_ENVIRONMENT": ""}))
         assert resolution.provenance["server.port"] == "default"
@@ -60,8 +69,9 @@ class TestVariables:
     )
     def test_a_redis_host_and_port_are_a_url(self, host, port, url):
         env = {"LETTA_REDIS_HOST": host} | ({"LETTA_REDIS_PORT": port} if port else {})
-        redis = resolve(Sources(env)).settings.redis
-        assert redis.url.reveal() == url
+        shared = settled(Sources(env)).redis.url
+        assert shared is not None
+        assert shared.reveal() == url
 
     @pytest.mark.parametrize("name", ["LETTA_API_KEY", "LETTA_SERVICE_X", "LETTA_PORT_1_TCP"])
     def test_names_of_others_are_not_judged(self, name):
@@ -85,7 +95,9 @@ class TestVariables:
     )
     def test_a_target_loses_one_line_end(self, content, secret):
         sources = Sources({"LETTA_SERVER_PASSWORD_FILE": "/p"}, files={"/p": content})
-        assert resolve(sources).settings.auth.password.reveal() == secret
+        password = settled(sources).auth.password
+        assert password is not None
+        assert password.reveal() == secret
 
     def test_wanted_files(self):
         sources = Sources(
@@ -118,14 +130,19 @@ class TestDotenv:
         assert parse_dotenv(".env", "\ufeffA=1").lines == ((1, "A", "1"),)
 
     def test_the_last_of_repeated_variables_counts(self):
-        sources = {"dotenv": (".env", "LETTA_PORT=1\nX=1\nX=2\nLETTA_PORT=2\nLETTA_PORT=3\n")}
-        assert warnings(**sources) == [("duplicate-key", "server.port", "dotenv:.env:5")]
-        assert resolve(Sources(**sources)).values["server.port"] == 3
+        dotenv = (".env", "LETTA_PORT=1\nX=1\nX=2\nLETTA_PORT=2\nLETTA_PORT=3\n")
+        assert warnings(dotenv=dotenv) == [("duplicate-key", "server.port", "dotenv:.env:5")]
+        assert resolve(Sources(dotenv=dotenv)).values["server.port"] == 3
 
     def test_a_repeated_choice_of_profile(self):
-        sources = {"dotenv": (".env", "LETTA_PROFILE=prod\nLETTA_PROFILE=dev\n")}
-        assert warnings(**sources) == [("duplicate-key", "LETTA_PROFILE", "dotenv:.env:2")]
-        assert resolve(Sources(**sources)).profile == "dev"
+        dotenv = (".env", "LETTA_PROFILE=prod\nLETTA_PROFILE=dev\n")
+        assert warnings(dotenv=dotenv) == [("duplicate-key", "LETTA_PROFILE", "dotenv:.env:2")]
+        assert resolve(Sources(dotenv=dotenv)).profile == "dev"
+
+    def test_stretches_are_problems_with_their_lines(self):
+        (problem,) = resolve(Sources(dotenv=(".env", "A=1\nb c\nd e"))).problems
+        assert (problem.code, problem.origin) == ("syntax", "dotenv:.env:2")
+        assert "lines 2-3" in problem.message
 
     def test_unreadable(self):
         assert problems(dotenv=(".env", None)) == [("unreadable-file", ".env", "dotenv:.env")]
@@ -163,7 +180,10 @@ class TestFile:
 
     def test_without_libyaml(self, monkeypatch):
         monkeypatch.delattr(yaml, "CSafeLoader")
-        assert compose("a: 1").id == "mapping"
+        root = compose("a: 1")
+        assert not isinstance(root, SyntaxFault)
+        assert root is not None
+        assert root.id == "mapping"
         assert compose("a: [") == SyntaxFault(
             1, "expected the node content, but found '<stream end>'"
         )
@@ -227,7 +247,8 @@ class TestFile:
     def test_services_null_keys_are_unset(self):
         text = "models:\n  services:\n  - {name: a, base_url: https://a, api_key_file: ~}\n"
         resolution = resolve(Sources(file=("c.yaml", text)))
-        assert resolution.settings.models.services[0].api_key_file is None
+        (service,) = settled(Sources(file=("c.yaml", text))).models.services
+        assert service.api_key_file is None
         assert resolution.trace["models.services"][0].text == "a"
 
     @pytest.mark.parametrize(
@@ -280,11 +301,25 @@ class TestFlags:
         ]
 
     def test_booleans(self):
-        resolution = resolve(Sources(argv=["--reload=no", "--debug", "--no-http2", "--secure=0"]))
-        assert resolution.settings.server.reload is False
-        assert resolution.settings.telemetry.debug is True
-        assert resolution.settings.server.http2 is False
-        assert resolution.provenance["server.http2"] == "flag:--no-http2"
+        sources = Sources(argv=["--reload=no", "--debug", "--no-http2", "--secure=0"])
+        settings = settled(sources)
+        assert (settings.server.reload, settings.server.http2) == (False, False)
+        assert settings.telemetry.debug is True
+        assert resolve(sources).provenance["server.http2"] == "flag:--no-http2"
+
+    def test_values_that_are_missing_or_not_wanted(self):
+        assert problems(argv=["--port", "--no-debug=1", "--grace"]) == [
+            ("bad-value", "server.port", "flag:--port"),
+            ("bad-value", "telemetry.debug", "flag:--no-debug"),
+            ("bad-value", "server.grace", "flag:--grace"),
+        ]
+
+    def test_a_stray_argument(self):
+        assert problems(argv=["x"]) == [("unknown-key", "x", "flag:x")]
+
+    def test_flags_disagree(self):
+        argv = ["--cors-origin", "https://a.example", "--cors-origins", "https://b.example"]
+        assert problems(argv=argv) == [("conflicting-names", "cors.origins", "flag:--cors-origins")]
 
     def test_a_flag_again_is_shadowed(self):
         assert warnings(argv=["--port", "x", "--port", "1"]) == [
@@ -325,9 +360,10 @@ class TestChoosers:
             Sources(profile=" DEV "),
             Sources(env={"LETTA_PROFILE": "'dev'"}),
             Sources(profile=" "),
+            Sources({"LETTA_PROFILE": " "}, dotenv=dotenv),
         ]
         profiles = [resolve(sources).profile for sources in chosen_by]
-        assert profiles == ["container", "dev", "prod", "dev", "dev", None]
+        assert profiles == ["container", "dev", "prod", "dev", "dev", None, "prod"]
 
     def test_unknown(self):
         resolution = resolve(Sources(profile="zzz"))

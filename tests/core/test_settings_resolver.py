@@ -2,11 +2,17 @@
 
 import pytest
 
-from portico.core.settings import Place, Resolution, Sources, TraceEntry, resolve
+from portico.core.settings import Place, Resolution, Secret, Sources, TraceEntry, resolve
 
 
 def resolved(**env) -> Resolution:
     return resolve(Sources(env))
+
+
+def environment(**env) -> str | None:
+    settings = resolved(**env).settings
+    assert settings is not None
+    return settings.telemetry.environment
 
 
 def codes(findings):
@@ -104,18 +110,29 @@ class TestReading:
         (problem,) = resolve(Sources({name: text})).problems
         assert "empty" in problem.message
 
+    def test_quotes_around_a_secret_are_kept(self):
+        resolution = resolved(LETTA_SERVER_PASSWORD='"p"')
+        assert codes(resolution.warnings) == ["quoted-value"]
+        assert resolution.values["auth.password"] == Secret('"p"')
+
     def test_a_single_quote_is_text(self):
-        assert resolved(LETTA_ENVIRONMENT='"').settings.telemetry.environment == '"'
+        assert environment(LETTA_ENVIRONMENT='"') == '"'
 
     def test_service_links_only_where_kubernetes_injects(self):
         sources = Sources(argv=["--environment", "tcp://x"])
-        assert resolve(sources).settings.telemetry.environment == "tcp://x"
+        assert resolve(sources).values["telemetry.environment"] == "tcp://x"
+        assert codes(resolved(LETTA_ENVIRONMENT="tcp://x").problems) == ["bad-value"]
         assert resolved(LETTA_SERVER_PASSWORD="tcp://x").problems == ()
 
     def test_sequences_are_read_as_they_are(self):
         text = 'cors:\n  origins: ["https://a\\0.example"]\n'
         (problem,) = resolve(Sources(file=("c.yaml", text))).problems
         assert "NUL" in problem.message
+
+    def test_sequences_are_shown_as_lists(self):
+        text = "cors:\n  origins:\n  - https://a.example\n  - https://b.example/\n"
+        resolution = resolve(Sources(file=("c.yaml", text)))
+        assert resolution.trace["cors.origins"][0].text == "https://a.example, https://b.example"
 
     def test_refused_services_are_not_shown(self):
         text = "models:\n  services:\n  - {name: a, base_url: 'ftp://u:hunter2@h'}\n"
