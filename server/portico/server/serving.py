@@ -151,7 +151,7 @@ def serve(
     Args:
         resolution: Without problems; its warnings have been shown.
         target: Import string of an application to serve in place of the server's own.
-        asyncio_app: Whether that one knows asyncio only.
+        asyncio_app: Whether that one knows asyncio only; the server's own knows both.
         read: Names of the sources that the settings came from.
 
     Returns:
@@ -161,13 +161,12 @@ def serve(
     settings = settings_of(resolution)
     if settings.server.reload and not is_watched():
         return watch_and_serve(settings)
-    launch = plan_launch(resolution, asyncio_app=asyncio_app)
+    launch = plan_launch(resolution, asyncio_app=asyncio_app and target is not None)
     report = StartReport(settings, launch.plan, launch.workers, resolution.profile, tuple(read))
     try:
         check(launch.plan, target)
-        report.warn(
-            [*launch.words.warnings, *list_pending(launch.plan.engine, chosen_paths(resolution))]
-        )
+        pending = list_pending(launch.plan.engine, chosen_paths(resolution))
+        report.warn([*launch.words.warnings, *pending])
         return run(resolution, launch, target, report)
     except TlsError as error:
         return report.fail(error, EXIT_SETTINGS)
@@ -195,9 +194,13 @@ def check(plan: LaunchPlan, target: str | None) -> None:
 
 def run(resolution: Resolution, launch: Launch, target: str | None, report: StartReport) -> int:
     """Start the engine and stay until it ends."""
-    plan = launch.plan
+    from portico.server import logs
+
+    plan, settings = launch.plan, settings_of(resolution)
+    # Also where the application is made elsewhere: supervisors log too.
+    logs.configure(settings.telemetry)
     application = ServerApplication(
-        settings_of(resolution),
+        settings,
         plan.engine,
         dict(resolution.provenance),
         target,
