@@ -1,6 +1,7 @@
 """The installed ``portico`` script, as a person or a program runs it."""
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import ROOT, environment, program, run, start
+from tests.servers import ROOT, environment, program, run, serve, start
 
 SECRETS = {
     "LETTA_SERVER_PASSWORD": "hunter2-one",
@@ -392,10 +393,44 @@ def test_a_terminal_without_the_characters_gets_their_escapes(value: str) -> Non
     assert document["telemetry.environment"]["value"] == value
 
 
-def test_colours_are_for_terminals_alone() -> None:
+@pytest.mark.parametrize(
+    ("given", "is_coloured"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb"}, False),
+    ],
+)
+def test_a_terminal_gets_colours_unless_it_wants_none(
+    given: dict[str, str], is_coloured: bool, tmp_path: Path
+) -> None:
+    report = on_terminal(program("config", "check"), tmp_path, **FAULTY, **given)
+    assert ("\x1b[1;31merror[bad-value]\x1b[0m" in report) is is_coloured
+    assert ("\x1b" in report) is is_coloured
+
+
+def on_terminal(command: list[str], tmp_path: Path, **given: str) -> str:
+    """Run *command* with a terminal as its output; return what that was sent."""
+    ours, theirs = os.openpty()
+    try:
+        given = environment(given, home=tmp_path)
+        subprocess.run(command, stdout=theirs, env=given, cwd=tmp_path, timeout=60, check=False)
+        return os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_nothing_else_gets_colours() -> None:
     code, output, _ = run("config", "check", environ=FAULTY)
     assert code == 78
     assert "\x1b" not in output
+
+
+def test_warnings_are_told_once_under_reload_too() -> None:
+    with serve("--reload", environ=WARNED) as server:
+        assert server.stderr.text.count("warning[unknown-key]") == 1
 
 
 def test_an_interruption_is_quiet() -> None:
@@ -468,3 +503,20 @@ def test_a_missing_package_names_its_extra(
     )
     assert done.returncode == 2
     assert done.stderr == f"portico: {package} is not installed: pip install 'portico[{extra}]'\n"
+
+
+def test_an_incomplete_installation_is_said(tmp_path: Path) -> None:
+    hidden = (
+        "import sys; sys.modules['portico.server.commands'] = None; sys.argv = ['portico']\n"
+        "from portico.server.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", hidden],
+        env=environment(home=tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "this installation is incomplete" in done.stderr

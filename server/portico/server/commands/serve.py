@@ -1,13 +1,16 @@
 """``portico serve``."""
 
 import gc
+import os
 
 import click
 
+from portico.core.settings import Resolution
 from portico.core.settings.report import sources_read
 from portico.server.commands.options import settings_command, strict_option
 from portico.server.commands.output import format_option
 from portico.server.commands.settings import show_warnings, valid_settings
+from portico.server.reload import MARK
 
 
 @settings_command()
@@ -30,7 +33,8 @@ def serve(
     is bound.
     """
     resolution = valid_settings(ctx, strict=strict, output_format=output_format)
-    show_warnings(resolution)
+    if says_warnings(resolution):
+        show_warnings(resolution)
     gc.enable()
     # Engines and Quart cost more than all the rest: not before the settings are known to be good.
     from portico.server.serving import serve as serve_settings
@@ -38,3 +42,9 @@ def serve(
     return serve_settings(
         resolution, target=target, asyncio_app=asyncio_app, read=sources_read(resolution)
     )
+
+
+def says_warnings(resolution: Resolution) -> bool:
+    """Say whether this process shows the warnings: with reload only the child that serves does."""
+    settings = resolution.settings
+    return settings is None or not settings.server.reload or MARK in os.environ
