@@ -183,15 +183,12 @@ def test_the_root_path_stands_once_before_every_path(engine: str, path: str):
         assert json.loads(server.get(path).body) == ["/api/paths", "/api/paths", "/api"]
 
 
-def test_hypercorn_closes_idle_connections_and_those_that_ask_for_it():
-    with launched("hypercorn", keep_alive_s=0.2) as server:
-        with server.connect() as idle:
-            assert idle.ask(request_bytes("GET", "/")).body == b"plain"
-            assert idle.read() == b""
-        with server.connect() as asked:
-            answer = asked.ask(request_bytes("GET", "/", [("connection", "close")]))
-            assert answer.body == b"plain"
-            assert asked.read() == b""
+@every_engine
+def test_a_connection_that_asks_for_it_is_closed(engine: str):
+    with launched(engine) as server, server.connect() as asked:
+        answer = asked.ask(request_bytes("GET", "/", [("connection", "close")]))
+        assert answer.body == b"plain"
+        assert asked.read() == b""
 
 
 def test_hypercorn_keeps_to_its_connection_cap():
@@ -246,3 +243,17 @@ def test_http2_is_never_spoken_in_the_clear(engine: str):
         with server.connect() as asked:
             request = request_bytes("GET", "/", [*upgrade, ("http2-settings", "")])
             assert asked.ask(request).body == b"plain"
+
+
+@pytest.mark.parametrize(
+    ("engine", "changes"),
+    [
+        ("hypercorn", {"keep_alive_s": 0.5}),
+        ("uvicorn", {"keep_alive_s": 0.5}),
+        ("granian", {"header_timeout_s": 0.5}),
+    ],
+)
+def test_an_idle_connection_is_closed_in_its_time(engine: str, changes: dict[str, float]):
+    with launched(engine, **changes) as server, server.connect() as idle:
+        assert idle.ask(request_bytes("GET", "/")).body == b"plain"
+        assert idle.read() == b""

@@ -65,7 +65,8 @@ ENGINE_TABLE: Final = MappingProxyType(
             "keep_alive_timeout",
             "timeout_keep_alive",
             Gap(
-                "granian switches keep-alive on or off only; idle connections stay open",
+                "granian switches keep-alive on or off only; idle connections close with "
+                "server.header_timeout",
                 harmless=(0.0,),
             ),
         ),
