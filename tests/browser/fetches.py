@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,17 +46,19 @@ class Observed:
     error: str | None
 
 
-def perform(page: Page, cells: Sequence[Fetch], url: str) -> dict[int, Observed]:
+def perform(
+    page: Page, cells: Sequence[Fetch], url_of: Callable[[Fetch], str]
+) -> dict[int, Observed]:
     """Fetch every cell from *page*, which stands on their origin.
 
     Args:
         page: Its network events up to here are forgotten.
         cells: What to fetch.
-        url: Where policies are served, each below ``browser-<name>``.
+        url_of: Where a cell's policy is served; the cell's number is added.
     """
     page.call("Network.enable")
     page.take_events()
-    fetches = json.dumps([_options(cell, url) for cell in cells])
+    fetches = json.dumps([_options(cell, url_of(cell)) for cell in cells])
     results = page.evaluate(f"{_SCRIPT}({fetches}, {AT_ONCE})")
     events = page.take_events(*_EVENTS)
     requests = _requests(events)
@@ -71,7 +73,7 @@ def perform(page: Page, cells: Sequence[Fetch], url: str) -> dict[int, Observed]
 def _options(cell: Fetch, url: str) -> dict[str, Any]:
     return {
         "number": cell.number,
-        "url": f"{url}/browser-{cell.policy}/ok?number={cell.number}",
+        "url": f"{url}?number={cell.number}",
         "method": cell.method,
         "headers": list(cell.headers),
         "credentials": cell.credentials,

@@ -4,7 +4,7 @@ A row is one policy from one origin; a column is one ``fetch``. What a browser m
 written here: the test compares Chromium with ``explain``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -83,6 +83,16 @@ ORIGINS: Final = (
     "null",
 )
 
+DEFAULT: Final = "default"
+"""The policy of the server itself, without any setting."""
+
+DEFAULT_ORIGINS: Final = (
+    "http://localhost:3000",
+    "https://app.letta.com",
+    "https://letta.com",
+    "null",
+)
+
 CREDENTIALS: Final[tuple[Credentials, ...]] = ("omit", "include")
 
 SIMPLE: Final = tuple(product(("GET", "HEAD", "POST"), ((),)))
@@ -132,8 +142,8 @@ class Fetch:
         return f"{self.origin} {self.method} {headers} {self.credentials} under {self.policy}"
 
 
-def matrix() -> Iterator[Fetch]:
-    """Return every cell, origin by origin."""
-    cells = product(ORIGINS, POLICIES, REQUESTS, CREDENTIALS)
+def matrix(origins: Iterable[str] = ORIGINS, policies: Iterable[str] = POLICIES) -> Iterator[Fetch]:
+    """Return every cell, origin by origin; the requests are always all."""
+    cells = product(origins, policies, REQUESTS, CREDENTIALS)
     for number, (origin, policy, (method, headers), credentials) in enumerate(cells):
         yield Fetch(number, policy, origin, method, headers, credentials)

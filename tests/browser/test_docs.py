@@ -19,15 +19,12 @@ OPERATIONS = """new Promise(resolve => {
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("path", ["/", "/docs"])
-def test_the_documentation_loads_from_the_server_alone(
-    browser: Browser, engine: str, path: str
-) -> None:
+def test_the_documentation_loads_from_the_server_alone(browser: Browser, engine: str) -> None:
     with serve("--engine", engine) as server:
         page = browser.page()
         for domain in ("Network", "Log", "Runtime"):
             page.call(f"{domain}.enable")
-        page.visit(server.url + path)
+        page.visit(server.url + "/")
         operations = page.evaluate(OPERATIONS)
         assert page.evaluate("location.pathname") == "/docs"
         events = page.take_events()

@@ -240,6 +240,18 @@ def _authentication() -> Iterator[Case]:
         (b"X-Bare-Password", b"password " + wrong),
         reason="credentials_wrong",
     )
+    admin = "/v1/admin/users"
+    yield Case(
+        "administration without any password",
+        Call("full", admin),
+        403,
+        {"content-type": "application/problem+json"},
+        outcome="refused",
+        reason="password_not_configured",
+    )
+    guarded = Call("full", admin.replace("admin", "%61dmin"))
+    refusal = "password_not_configured"
+    yield Case("administration in disguise", guarded, 403, outcome="refused", reason=refusal)
     preflight = ((b"Origin", ALLOWED), (b"Access-Control-Request-Method", b"PUT"))
     yield Case("no password for a preflight", Call("secure", "/ok", "OPTIONS", preflight), 204)
 
