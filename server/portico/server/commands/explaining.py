@@ -1,6 +1,6 @@
 """``portico cors explain``."""
 
-from typing import Final, cast
+from typing import Final
 
 import click
 
@@ -107,7 +107,7 @@ def report_running(
 ) -> int:
     """Write what a running server makes of the request, and where that is not the policy's."""
     try:
-        explanation = explain_request(cast("CorsPolicy", server), client)
+        explanation = explain_request(server, client)
     except ProbeError as error:
         warn(f"portico: {error}")
         return EXIT_BLOCKED
