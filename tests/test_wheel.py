@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PORTIONS = ("core", "adapters", "server")
 # What the core's tests need besides the wheel; the same as in the development group.
-TEST_TOOLS = ("pytest", "hypothesis")
+TEST_TOOLS = ("pytest", "hypothesis", "jsonschema")
 
 pytestmark = pytest.mark.wheel
 
