@@ -13,6 +13,7 @@ import pytest
 import structlog
 from anyio import to_thread
 from quart import Quart, Response, abort, request
+from werkzeug.exceptions import ServiceUnavailable
 
 from portico.core.access import AccessRecord
 from portico.core.settings import Settings
@@ -20,7 +21,7 @@ from portico.server.app import create_app, with_policy
 from portico.server.application import Runtime
 from portico.server.logs import Logs, Output
 from portico.server.requests import log_context, request_id
-from tests.server.asgi import client, serving
+from tests.server.asgi import Connection, client, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -38,6 +39,12 @@ def app(runtime: Runtime) -> Quart:
 
 
 def with_routes(app: Quart) -> Quart:
+    add_failing_routes(app)
+    add_working_routes(app)
+    return app
+
+
+def add_failing_routes(app: Quart) -> None:
     @app.get("/boom")
     async def boom() -> Response:
         raise OwnError("the secret is hunter2")
@@ -56,6 +63,12 @@ def with_routes(app: Quart) -> Quart:
     async def gone() -> Response:
         abort(410)
 
+    @app.get("/busy")
+    async def busy() -> Response:
+        raise ServiceUnavailable("Come back later.", retry_after=3)
+
+
+def add_working_routes(app: Quart) -> None:
     @app.post("/echo")
     async def echo() -> dict[str, Any]:
         return {"received": await request.get_json(), "id": request_id()}
@@ -74,8 +87,6 @@ def with_routes(app: Quart) -> Quart:
         log = structlog.get_logger()
         await to_thread.run_sync(lambda: log.info("in a thread", name=name))
         return dict(log_context())
-
-    return app
 
 
 @pytest.fixture
@@ -187,6 +198,13 @@ async def test_an_error_without_words_is_told_by_its_name(app: Quart) -> None:
     assert (body["title"], body["detail"]) == ("Gone", "Gone")
 
 
+async def test_an_errors_own_headers_reach_the_client(app: Quart) -> None:
+    async with serving(app) as http:
+        answer = await http.get("/busy")
+    assert_problem(answer, 503)
+    assert answer.headers["retry-after"] == "3"
+
+
 async def test_json_goes_in_and_out(app: Quart) -> None:
     sent = {"text": "caf\u00e9", "number": 1.5, "list": [None, True, 2**70]}
     async with serving(app) as http:
@@ -221,6 +239,56 @@ async def test_a_stream_comes_whole(app: Quart) -> None:
     async with serving(app) as http:
         answer = await http.get("/slow/100")
     assert answer.text.split() == [str(piece) for piece in range(100)]
+
+
+async def test_a_plain_answer_is_two_messages(app: Quart) -> None:
+    connection = Connection("/v1/health/")
+    await connection.run(app)
+    start, body = connection.sent
+    assert (start["type"], body["type"]) == ("http.response.start", "http.response.body")
+    assert b"version" in body["body"]
+    assert not body.get("more_body", False)
+
+
+@pytest.mark.parametrize("path", ["/v1/health/", "/docs/assets/docs.js", "/nothing"])
+async def test_head_has_no_content(app: Quart, path: str) -> None:
+    connection = Connection(path, method="HEAD")
+    await connection.run(app)
+    assert [message.get("body", b"") for message in connection.sent] == [b"", b""]
+    assert int(dict(connection.sent[0]["headers"])[b"content-length"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/v1/health/", "/slow/3"])
+async def test_a_disconnect_in_the_last_message_cuts_nothing(runtime: Runtime, path: str) -> None:
+    whole = Connection(path)
+    await whole.run(with_routes(create_app(Settings(), runtime)))
+    hasty = Connection(path, leave_at=len(whole.sent) - 1)
+    await hasty.run(with_routes(create_app(Settings(), runtime)))
+    assert [message["type"] for message in hasty.sent] == [
+        message["type"] for message in whole.sent
+    ]
+
+
+async def test_a_client_that_leaves_ends_its_stream(runtime: Runtime) -> None:
+    app = create_app(Settings(), runtime)
+    ended: list[str] = []
+
+    @app.get("/endless")
+    async def endless() -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    await anyio.lowlevel.checkpoint()
+                    yield b"more"
+            finally:
+                ended.append("stream")
+
+        return app.response_class(body(), content_type="text/plain")
+
+    connection = Connection("/endless", leave_at=5)
+    await connection.run(app)
+    assert ended == ["stream"]
+    assert len(connection.sent) < 100
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/boom", "/v1/health/"])
@@ -307,7 +375,7 @@ async def test_the_settings_bound_the_worker_threads(runtime: Runtime) -> None:
 @pytest.mark.parametrize("host", ["", "\u00e9.test", "a..b", "[::", "portico.test:99999"])
 async def test_routing_does_not_look_at_the_host(app: Quart, host: str) -> None:
     async with serving(app) as http:
-        answer = await http.get("/v1/health/", headers={"host": host.encode()})
+        answer = await http.get("/v1/health/", headers=[(b"host", host.encode())])
     assert answer.status_code in (200, 400, 421)
 
 
@@ -320,8 +388,7 @@ async def test_a_query_that_is_no_utf8_is_no_failure(app: Quart) -> None:
 async def test_behind_a_prefix_the_documentation_finds_its_parts(
     app: Quart, root_path: str
 ) -> None:
-    transport = httpx.ASGITransport(app, root_path=root_path)
-    async with httpx.AsyncClient(transport=transport, base_url="http://portico.test") as http:
+    async with client(app, root_path=root_path) as http:
         index = await http.get(root_path + "/")
         page = await http.get(root_path + "/docs")
     assert index.headers["location"] == f"{root_path}/docs"
