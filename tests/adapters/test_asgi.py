@@ -486,6 +486,35 @@ def test_cancellation_is_recorded_and_goes_on(backend: str) -> None:
     assert engine.errors == []
 
 
+@backends
+def test_what_the_engine_does_after_the_last_message_is_no_news(backend: str) -> None:
+    """Hypercorn on Trio cancels the application's task before that send returns."""
+    engine = Engine(incoming=[GONE])
+
+    async def main() -> None:
+        with anyio.CancelScope() as scope:
+
+            async def send(message: Message) -> None:
+                engine.sent.append(message)
+                if message["type"] == "http.response.body":
+                    scope.cancel()
+                    await anyio.lowlevel.checkpoint()
+
+            await engine.front(sending(START, LAST))(http(), engine.receive, send)
+
+    anyio.run(main, backend=backend)
+    assert len(engine.sent) == 2
+    assert (engine.record.outcome, engine.record.response_bytes) == ("completed", 2)
+
+
+def test_a_last_message_that_the_engine_refuses_breaks_the_connection() -> None:
+    engine = Engine(failing_from=1, failure=RuntimeError("shorter than Content-Length"))
+    with broken_off(RuntimeError):
+        engine.serve(sending(START, LAST), http())
+    assert [type(error) for error in engine.errors] == [RuntimeError]
+    assert (engine.record.outcome, engine.record.reason) == ("error", "unhandled_exception")
+
+
 def test_a_request_cancelled_because_its_client_left_says_so() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -153,12 +154,28 @@ def test_the_root_path_stands_before_probes() -> None:
         (get(method="G ET"), "method_malformed"),
         (get(path=b"/a\x00b"), "path_malformed"),
         (get(path=b"/a\nb"), "path_malformed"),
+        (get((b"host", b"a"), (b"host", b"b")), "fields_malformed"),
+        (get((b"x-a", b"a\x01")), "fields_malformed"),
     ],
 )
 def test_a_malformed_head_is_a_bad_request(head: RequestHead, reason: str) -> None:
     exchange, verdict = ask(POLICY, head)
     assert status_of(verdict) == 400
+    assert isinstance(verdict, Respond)
+    assert (b"connection", b"close") in verdict.head.headers
     assert exchange.finish(now=1.0).reason == reason
+
+
+def test_an_unknown_version_is_not_spoken() -> None:
+    exchange, verdict = ask(POLICY, replace(get(), http_version="3.0"))
+    assert status_of(verdict) == 505
+    assert exchange.finish(now=1.0).reason == "version_unknown"
+
+
+def test_http_2_is_not_told_to_close_the_connection() -> None:
+    _, verdict = ask(POLICY, replace(get(path=b"/ "), http_version="2"))
+    assert isinstance(verdict, Respond)
+    assert b"connection" not in dict(verdict.head.headers)
 
 
 # Context and tracing

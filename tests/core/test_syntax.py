@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portico.core.events import Headers, ResponseHead
-from portico.core.syntax import find_fault, has_control, is_method
+from portico.core.syntax import are_fields_sound, find_fault, has_control, is_method, is_version
 
 
 @pytest.mark.parametrize("method", ["GET", "QUERY", "get", "M-SEARCH", "!#$%&'*+.^_`|~0-9A-Za-z"])
@@ -76,3 +76,45 @@ def test_any_head_is_judged(status: int, headers: Headers) -> None:
         wire = b"".join(b"%s: %s\r\n" % line for line in headers)
         assert wire.count(b"\r\n") == len(headers)
         assert b"\x00" not in wire
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1", "2", "3"])
+def test_these_versions_are_spoken(version: str) -> None:
+    assert is_version(version)
+
+
+@pytest.mark.parametrize("version", ["", "0.9", "1.2", "2.0", "3.0", "HTTP/1.1"])
+def test_these_are_not(version: str) -> None:
+    assert not is_version(version)
+
+
+LENGTH = (b"content-length", b"1")
+CHUNKED = (b"transfer-encoding", b"chunked")
+HOST = (b"host", b"a")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [HOST],
+        [HOST, LENGTH],
+        [HOST, CHUNKED],
+        [(b"x-a", b"a\tb \xff"), (b"x-a", b"")],
+        [(b"x-host", b"a"), (b"x-host", b"b")],
+    ],
+)
+def test_fields_that_can_be_read_in_one_way_are_sound(headers: Headers) -> None:
+    assert are_fields_sound(headers)
+
+
+@pytest.mark.parametrize(
+    "headers", [[HOST, HOST], [LENGTH, CHUNKED], [CHUNKED, CHUNKED], [CHUNKED, LENGTH, HOST]]
+)
+def test_a_second_host_or_framing_is_not(headers: Headers) -> None:
+    assert not are_fields_sound(headers)
+
+
+@pytest.mark.parametrize("byte", [*{*range(0x20)} - {0x09}, 0x7F])
+def test_a_control_byte_in_a_value_is_not(byte: int) -> None:
+    assert not are_fields_sound([HOST, (b"x-a", b"a" + bytes([byte]) + b"b")])

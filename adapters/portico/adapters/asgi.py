@@ -174,8 +174,7 @@ class _Call(ABC):
         try:
             await self._attempt()
         except BaseException as error:
-            left = self.gone or isinstance(error, Exception)
-            self._finish(Outcome.CLIENT_DISCONNECTED if left else Outcome.CANCELLED)
+            self._finish(self._judge_end(error))
             raise
         finally:
             # Not by a token: that is refused in any context but its own, and a coroutine may be
@@ -183,6 +182,12 @@ class _Call(ABC):
             current_exchange.set(before)
             # An answer without its last message has lost its client.
             self._finish(None if self.over else Outcome.CLIENT_DISCONNECTED)
+
+    def _judge_end(self, error: BaseException) -> Outcome | None:
+        """Say how a call ended that *error* ended."""
+        if self.gone or isinstance(error, Exception):
+            return Outcome.CLIENT_DISCONNECTED
+        return None if self.over else Outcome.CANCELLED
 
     async def _attempt(self) -> None:
         try:
@@ -231,8 +236,8 @@ class _Call(ABC):
         await self._pass_on(
             {"type": f"{kind}.start", "status": head.status, "headers": head.headers}
         )
-        await self._pass_on({"type": f"{kind}.body", "body": answer.body, "more_body": False})
-        self._end()
+        body = {"type": f"{kind}.body", "body": answer.body, "more_body": False}
+        await self._pass_on_to_end(body, last=True)
 
     async def _pass_on(self, message: Message) -> None:
         """Hand a message to the engine, and notice when it says that the client has left."""
@@ -241,6 +246,18 @@ class _Call(ABC):
         except OSError:
             self.gone = True
             raise
+
+    async def _pass_on_to_end(self, message: Message, *, last: bool) -> None:
+        # Hypercorn says that the client has left, or has this task cancelled, before the send of
+        # the last message returns: from here on that is no news.
+        self.over = last
+        try:
+            await self._pass_on(message)
+        except Exception:
+            self.over = False
+            raise
+        if last:
+            self._end()
 
     def _end(self) -> None:
         self.over = True
@@ -291,9 +308,7 @@ class _HttpCall(_Call):
             return
         if body := message.get("body"):
             self.exchange.send_body(len(body))
-        await self._pass_on(message)
-        if self._is_last(message):
-            self._end()
+        await self._pass_on_to_end(message, last=self._is_last(message))
 
     def _is_last(self, message: Message) -> bool:
         match message["type"]:
@@ -325,8 +340,8 @@ class _WebSocketCall(_Call):
             await self._respond_in(_REFUSE_OVER_HTTP, answer)
         else:
             self.begun = True
-            await self._pass_on({"type": "websocket.close", "code": 1008, "reason": ""})
-            self._end()
+            close = {"type": "websocket.close", "code": 1008, "reason": ""}
+            await self._pass_on_to_end(close, last=True)
 
     async def receive(self) -> Message:
         """Count what the client sends, and see how it leaves."""
@@ -355,9 +370,8 @@ class _WebSocketCall(_Call):
                 await self.respond(Respond(self.exchange.response(refusal), b""))
             case kind:
                 self.exchange.send_body(_size(message))
-                await self._pass_on(message)
-                if kind == "websocket.close" or _is_last_of_refusal(message):
-                    self._end()
+                last = kind == "websocket.close" or _is_last_of_refusal(message)
+                await self._pass_on_to_end(message, last=last)
 
 
 _CALLS: Final[dict[str, type[_Call]]] = {"http": _HttpCall, "websocket": _WebSocketCall}

@@ -3,25 +3,35 @@
 Their order stands in `Policy.compile`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from portico.core.auth import AUTH_HEADERS, AuthPolicy
 from portico.core.context import CONTEXT_HEADERS, read_context
-from portico.core.events import Respond, ResponseHead
+from portico.core.events import RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
 from portico.core.pipeline import Verdict
 from portico.core.problem import Problem, Refusal
-from portico.core.syntax import has_control, is_method
+from portico.core.syntax import are_fields_sound, has_control, is_method, is_version
 from portico.core.tracing import TRACING_HEADERS, TrustedPeers, read_request_id, start_trace
 
 __all__ = ["Authentication", "Context", "Cors", "Syntax", "Tracing"]
 
-MALFORMED_METHOD: Final = Refusal(
+METHOD_MALFORMED: Final = Refusal(
     "method_malformed", Problem(400, "The method is not a token (RFC 9110 9.1).")
 )
-MALFORMED_PATH: Final = Refusal(
+PATH_MALFORMED: Final = Refusal(
     "path_malformed", Problem(400, "The path holds a control character or a space.")
+)
+FIELDS_MALFORMED: Final = Refusal(
+    "fields_malformed",
+    Problem(
+        400,
+        "The header holds a control character, a second Host, or a body framed in two ways.",
+    ),
+)
+VERSION_UNKNOWN: Final = Refusal(
+    "version_unknown", Problem(505, "This server speaks HTTP/1.1 and HTTP/2.")
 )
 
 
@@ -66,10 +76,23 @@ class Syntax:
     reads: frozenset[bytes] = frozenset()
 
     def request(self, exchange: Exchange) -> Verdict:
-        """Refuse with 400."""
-        if not is_method(exchange.head.method):
-            return MALFORMED_METHOD
-        return MALFORMED_PATH if has_control(exchange.head.path) else None
+        """Refuse with 400 or 505, and end the connection: nobody knows what follows."""
+        head = exchange.head
+        if not is_method(head.method):
+            return _closing(METHOD_MALFORMED, head)
+        if has_control(head.path):
+            return _closing(PATH_MALFORMED, head)
+        if not are_fields_sound(head.headers):
+            return _closing(FIELDS_MALFORMED, head)
+        return None if is_version(head.http_version) else _closing(VERSION_UNKNOWN, head)
+
+
+def _closing(refusal: Refusal, head: RequestHead) -> Refusal:
+    """Add ``Connection: close``, which HTTP/2 and later forbid (RFC 9113 8.2.2)."""
+    if head.http_version in ("2", "3"):
+        return refusal
+    problem = replace(refusal.problem, headers=((b"connection", b"close"),))
+    return replace(refusal, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)
