@@ -5,6 +5,7 @@
 
 import json
 import logging
+import os
 import sys
 from dataclasses import replace
 from importlib import import_module
@@ -69,6 +70,10 @@ async def misused(receive: Receive, send: Send) -> None:
     await send(message)
 
 
+async def pid(receive: Receive, send: Send) -> None:
+    await answer(send, str(os.getpid()).encode())
+
+
 async def plain(receive: Receive, send: Send) -> None:
     await answer(send, b"plain")
 
@@ -79,6 +84,7 @@ ROUTES = {
     "/flood": flood,
     "/broken": broken,
     "/misused": misused,
+    "/pid": pid,
 }
 
 

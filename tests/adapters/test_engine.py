@@ -1,5 +1,7 @@
 """What the launchers share, in memory."""
 
+import threading
+from multiprocessing import Pipe
 from typing import Any
 
 import anyio
@@ -12,8 +14,10 @@ from portico.adapters.engine import (
     Receive,
     Scope,
     Send,
+    TellSupervisor,
     WorkerFactory,
     asgi_app,
+    call_when_ready,
     with_lifespan,
     with_root_path,
 )
@@ -152,3 +156,22 @@ def test_what_cannot_be_made_ends_the_worker(caplog: pytest.LogCaptureFixture, d
     assert end.value.code == EXIT_START
     assert "the application cannot be made: LookupError: nothing there" in caplog.text
     assert ("Traceback" in caplog.text) is debug
+
+
+def test_listening_is_told_once_when_all_have_started():
+    reader, writer = Pipe(duplex=False)
+    told, ended = threading.Event(), TellSupervisor(writer)
+    calls: list[int] = []
+
+    def listening() -> None:
+        calls.append(1)
+        told.set()
+
+    call_when_ready(reader, 2, listening)
+    ended()
+    ended()
+    assert told.wait(5)
+    for _ in range(20_000):  # more than a pipe holds
+        ended()
+    writer.close()
+    assert calls == [1]

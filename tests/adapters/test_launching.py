@@ -253,7 +253,21 @@ def test_http2_is_never_spoken_in_the_clear(engine: str):
         ("granian", {"header_timeout_s": 0.5}),
     ],
 )
-def test_an_idle_connection_is_closed_in_its_time(engine: str, changes: dict[str, float]):
+def test_an_idle_connection_is_closed_in_its_time(engine: str, changes: dict[str, Any]):
     with launched(engine, **changes) as server, server.connect() as idle:
         assert idle.ask(request_bytes("GET", "/")).body == b"plain"
         assert idle.read() == b""
+
+
+@pytest.mark.parametrize("engine", ["uvicorn", "granian"])
+def test_a_killed_worker_is_replaced(engine: str):
+    with launched(engine, workers=1, max_requests=10**6) as server:
+        before = worker_pid(server)
+        os.kill(before, signal.SIGKILL)
+        assert eventually_answers(server)
+        assert worker_pid(server) != before
+        assert server.stop() == 0
+
+
+def worker_pid(server: Server) -> int:
+    return int(server.get("/pid").body)

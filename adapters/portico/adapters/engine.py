@@ -5,7 +5,9 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, AnyStr, Final
@@ -193,11 +195,11 @@ def call_when_ready(ready: Connection, workers: int, on_listening: Callable[[], 
     """Call *on_listening* from a thread once so many *workers* have started; never before."""
 
     def follow() -> None:
-        try:
-            for _ in range(workers):
+        # To the end, for those that replace others tell too: a full pipe would stop them.
+        with suppress(EOFError):
+            for started in count(1):
                 ready.recv_bytes()
-        except EOFError:
-            return  # the supervisor has ended before all had started: its exit code says why
-        on_listening()
+                if started == workers:
+                    on_listening()
 
     threading.Thread(target=follow, daemon=True).start()

@@ -108,8 +108,8 @@ class SharedSocketServer(MPServer):
         """Stop at the first signal; at the second, kill the workers and end at once."""
         if self.interrupt_signal:
             self._end_at_once()
-        self._on_draining()
         self.interrupt_signal = True
+        self._on_draining()
         self.main_loop_interrupt.set()
 
     def _end_at_once(self) -> None:
