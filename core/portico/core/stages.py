@@ -4,7 +4,7 @@ Their order stands in `Policy.compile`.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from portico.core.auth import AUTH_HEADERS, AuthPolicy
 from portico.core.context import CONTEXT_HEADERS, read_context
@@ -44,8 +44,8 @@ class Tracing:
     """
 
     peers: TrustedPeers
-    name: str = "tracing"
-    reads: frozenset[bytes] = TRACING_HEADERS
+    name: ClassVar = "tracing"
+    reads: ClassVar = TRACING_HEADERS
 
     def request(self, exchange: Exchange) -> None:
         """Name the request."""
@@ -55,12 +55,12 @@ class Tracing:
         exchange.trace = start_trace(needed, trusted=trusted, entropy=exchange.entropy)
 
 
-@dataclass(frozen=True, slots=True)
 class Context:
     """Reads the log context."""
 
-    name: str = "context"
-    reads: frozenset[bytes] = frozenset(CONTEXT_HEADERS)
+    __slots__ = ()
+    name: ClassVar = "context"
+    reads: ClassVar[frozenset[bytes]] = frozenset(CONTEXT_HEADERS)
 
     def request(self, exchange: Exchange) -> None:
         """Collect the identifiers."""
@@ -68,12 +68,12 @@ class Context:
         exchange.context = read_context(head.path, head.query, exchange.needed)
 
 
-@dataclass(frozen=True, slots=True)
 class Syntax:
     """Refuses heads that HTTP's grammar does not allow, as far as engines let them through."""
 
-    name: str = "syntax"
-    reads: frozenset[bytes] = frozenset()
+    __slots__ = ()
+    name: ClassVar = "syntax"
+    reads: ClassVar[frozenset[bytes]] = frozenset()
 
     def request(self, exchange: Exchange) -> Verdict:
         """Refuse with 400 or 505, and end the connection: nobody knows what follows."""
@@ -95,12 +95,12 @@ def _closing(refusal: Refusal, head: RequestHead) -> Refusal:
     return replace(refusal, problem=problem)
 
 
-@dataclass(frozen=True, slots=True)
 class Cors:
     """Answers preflights and refuses handshakes; all else gets its CORS headers at the end."""
 
-    name: str = "cors"
-    reads: frozenset[bytes] = frozenset()
+    __slots__ = ()
+    name: ClassVar = "cors"
+    reads: ClassVar[frozenset[bytes]] = frozenset()
 
     def request(self, exchange: Exchange) -> Verdict:
         """Answer what the application must not see."""
@@ -125,8 +125,8 @@ class Authentication:
     """
 
     policy: AuthPolicy
-    name: str = "authentication"
-    reads: frozenset[bytes] = AUTH_HEADERS
+    name: ClassVar = "authentication"
+    reads: ClassVar = AUTH_HEADERS
 
     def request(self, exchange: Exchange) -> Verdict:
         """Find the principal, or refuse with 401 or 403."""
