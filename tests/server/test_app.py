@@ -21,7 +21,7 @@ from portico.server.app import create_app, with_policy
 from portico.server.application import Runtime
 from portico.server.logs import Logs, Output
 from portico.server.requests import log_context, request_id
-from tests.server.asgi import Connection, client, serving
+from tests.server.asgi import Connection, Message, client, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -129,18 +129,52 @@ async def test_an_unknown_path_is_a_problem(app: Quart, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "BREW"])
+@pytest.mark.parametrize("path", ["/v1/health/", "/v1/health", "/docs", "/docs/", "/"])
 async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
-    app: Quart, method: str
+    app: Quart, method: str, path: str
 ) -> None:
     async with serving(app) as http:
-        answer = await http.request(method, "/v1/health/")
+        answer = await http.request(method, path)
     assert_problem(answer, 405)
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-async def test_options_names_the_methods_and_has_no_content(app: Quart) -> None:
+async def test_a_handshake_finds_no_page(app: Quart) -> None:
+    messages: list[Message] = [{"type": "websocket.connect"}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if not messages:
+            await anyio.sleep_forever()
+        return messages.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "ws",
+        "path": "/v1/nothing",
+        "raw_path": b"/v1/nothing",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"portico.test")],
+        "client": ("192.0.2.1", 4000),
+        "extensions": {"websocket.http.response": {}},
+        "subprotocols": [],
+    }
+    served: Any = app
+    with anyio.fail_after(10):
+        await served(scope, receive, send)
+    assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 404)
+
+
+@pytest.mark.parametrize("path", ["/echo", "/echo/"])
+async def test_options_names_the_methods_and_has_no_content(app: Quart, path: str) -> None:
     async with serving(app) as http:
-        answer = await http.options("/echo")
+        answer = await http.options(path)
     assert (answer.status_code, answer.headers["allow"]) == (204, "OPTIONS, POST")
     assert answer.content == b""
     assert not {"content-type", "content-length"} & set(answer.headers)

@@ -1,7 +1,7 @@
 """The application classes, one per runtime, and what they do otherwise than Quart's own."""
 
 from types import TracebackType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NoReturn, cast
 
 import anyio
 import msgspec
@@ -13,7 +13,7 @@ from hypercorn.typing import (
     ASGISendEvent,
     HTTPResponseStartEvent,
 )
-from quart import Quart, Response
+from quart import Quart, Request, Response
 from quart.asgi import ASGIHTTPConnection
 from quart.ctx import RequestContext
 from quart.globals import request_ctx
@@ -24,6 +24,7 @@ from quart.wrappers.base import BaseRequestWebsocket
 from quart.wrappers.response import DataBody
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import MapAdapter
 
 from portico.server.requests import tell_route
@@ -121,11 +122,19 @@ class Application(Quart):
 
     async def make_default_options_response(self) -> Response:
         """Answer OPTIONS with the methods of the path (RFC 9110, 9.3.7) and no content."""
-        adapter = cast("MapAdapter", request_ctx.url_adapter)
-        allowed = ", ".join(sorted(adapter.allowed_methods()))
+        allowed = ", ".join(allowed_methods())
         response = Response(b"", status=204, headers={"allow": allowed})
         del response.headers["content-type"], response.headers["content-length"]
         return response
+
+    def raise_routing_exception(self, request: BaseRequestWebsocket) -> NoReturn:
+        """Tell a wrong method from an unknown path, with and without the last slash.
+
+        Werkzeug matches a path in both forms, but looks for other methods in one only.
+        """
+        if isinstance(request, Request) and (allowed := allowed_methods()):
+            raise MethodNotAllowed(allowed)
+        super().raise_routing_exception(request)
 
     async def full_dispatch_request(
         self, request_context: RequestContext | None = None
@@ -145,6 +154,14 @@ class Application(Quart):
     def log_exception(self, exception_info: ExceptionInfo) -> None:
         """Log an error of a handler, once, with the request's context."""
         log.error("request failed", exc_info=exception_info)
+
+
+def allowed_methods() -> list[str]:
+    """List the methods of the path that is asked for, with and without its last slash."""
+    adapter = cast("MapAdapter", request_ctx.url_adapter)
+    path = adapter.path_info
+    other = path[:-1] if path.endswith("/") else f"{path}/"
+    return sorted({*adapter.allowed_methods(path), *adapter.allowed_methods(other)})
 
 
 class TrioApplication(Application, QuartTrio):
