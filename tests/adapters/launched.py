@@ -20,7 +20,8 @@ from portico.core.settings import Settings
 
 
 def say(event: str, **fields: Any) -> None:
-    print(json.dumps({"event": event, **fields}), flush=True)
+    # In one write: workers share the descriptor, and print() writes the line's end by itself.
+    os.write(1, json.dumps({"event": event, **fields}).encode() + b"\n")
 
 
 async def answer(send: Send, body: bytes) -> None:

@@ -25,7 +25,9 @@ class StartReport:
     def listening(self, url: str) -> None:
         """Say where the server listens, as the log's format has it."""
         if self.json:
-            print(json.dumps(self._event(url), separators=(",", ":")), flush=True)
+            # In one write: workers share the output, and print() writes the line's end by itself.
+            sys.stdout.write(json.dumps(self._event(url), separators=(",", ":")) + "\n")
+            sys.stdout.flush()
         else:
             self._say(self._line(url))
 
