@@ -209,9 +209,11 @@ SURFACE: dict[str, set[str]] = {
         "Tracing",
     },
     "portico.core.syntax": {
+        "are_fields_sound",
         "find_fault",
         "has_control",
         "is_method",
+        "is_version",
     },
     "portico.core.tracing": {
         "ENTROPY_BYTES",
@@ -292,7 +294,6 @@ SURFACE: dict[str, set[str]] = {
     },
     "portico.adapters.hypercorn": {
         "FIXED",
-        "ONE_WORKER",
         "parameters",
         "serve",
     },
