@@ -102,6 +102,7 @@ class Connection:
         try:
             while await self._serve_one():
                 self._rest()
+            await self.transport.finish()
         except ConnectionLostError:
             pass
         finally:
@@ -357,9 +358,8 @@ class Connection:
 
     async def _write(self, data: bytes, *, last: bool) -> None:
         """Send *data*; the last write of a response is not the application's to cancel."""
-        sent = self.transport.send_now(data)
-        if sent == len(data):
-            await self._yield(sent, last=last)
+        if self.transport.send_now(data):
+            await self._yield(len(data), last=last)
             return
         self.write_by = (
             trio.current_time()
@@ -368,7 +368,7 @@ class Connection:
         )
         try:
             with trio.CancelScope(shield=last):
-                await self.transport.send(memoryview(data)[sent:])
+                await self.transport.flush()
         except BaseException:
             self.abort()  # half a message was sent: nothing may follow it
             raise

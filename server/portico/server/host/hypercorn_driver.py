@@ -77,7 +77,8 @@ class HypercornDriver:
             self._connection.write_by = trio.current_time() + self._worker.limits.write_timeout_s
             try:
                 with trio.CancelScope(shield=True):
-                    await self._connection.transport.send(data)
+                    if not self._connection.transport.send_now(data):
+                        await self._connection.transport.flush()
             except ConnectionLostError:
                 self._connection.abort()
             finally:

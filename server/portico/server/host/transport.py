@@ -1,7 +1,8 @@
 """The two byte streams under a connection: a plain socket and TLS.
 
-Both send without waiting where the kernel has room, and both can be closed from another task:
-that wakes whoever waits on them, shielded or not, with `ConnectionLostError`.
+Both send without waiting where the kernel has room and hold the rest back for `flush`; both can
+be closed from another task: that wakes whoever waits on them, shielded or not, with
+`ConnectionLostError`. One task at a time receives, and one sends.
 """
 
 import socket
@@ -12,10 +13,16 @@ from typing import Protocol
 import trio
 
 RECEIVE_BYTES = 65536
+_RECORD_BYTES = 16384
+_NOTHING = memoryview(b"")
 
 
 class ConnectionLostError(OSError):
     """The peer is gone, or the host ended the connection."""
+
+
+class ClearTextError(ConnectionLostError):
+    """The peer spoke HTTP where TLS was expected."""
 
 
 class Transport(Protocol):
@@ -30,11 +37,11 @@ class Transport(Protocol):
     async def receive_when_ready(self) -> bytes:
         """The same, but other tasks have their turn first."""
 
-    def send_now(self, data: bytes) -> int:
-        """Hand bytes to the kernel without waiting; how many it took."""
+    def send_now(self, data: bytes) -> bool:
+        """Hand bytes to the kernel without waiting; False if some are held back."""
 
-    async def send(self, data: bytes | memoryview) -> None:
-        """Hand all bytes to the kernel, waiting for room."""
+    async def flush(self) -> None:
+        """Hand to the kernel what was held back, waiting for room."""
 
     async def finish(self) -> None:
         """Say that nothing more is sent; what the peer still sends can be received."""
@@ -46,16 +53,22 @@ class Transport(Protocol):
 class SocketTransport:
     """A connected, non-blocking stream socket."""
 
-    __slots__ = ("_closed", "_socket", "_waiting")
+    __slots__ = ("_closed", "_held", "_socket", "_waiting")
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._closed = False
+        self._held = _NOTHING
         self._waiting = 0
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
         return self._socket.fileno()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether bytes are held back."""
+        return bool(self._held)
 
     async def receive(self) -> bytes:
         """Up to `RECEIVE_BYTES`; empty at the end of the stream."""
@@ -72,25 +85,29 @@ class SocketTransport:
         await self._wait(trio.lowlevel.wait_readable)
         return await self.receive()
 
-    def send_now(self, data: bytes) -> int:
-        """What the kernel takes without waiting, in bytes."""
+    def send_now(self, data: bytes) -> bool:
+        """Hand bytes to the kernel without waiting; False if some are held back."""
         try:
-            return self._socket.send(data)
+            sent = self._socket.send(data)
         except BlockingIOError:
-            return 0
+            sent = 0
         except OSError as error:
             raise ConnectionLostError(str(error)) from error
+        if sent == len(data):
+            return True
+        self._held = memoryview(data)[sent:]
+        return False
 
-    async def send(self, data: bytes | memoryview) -> None:
-        """Hand all bytes to the kernel, waiting for room."""
-        view = memoryview(data)
-        while view:
+    async def flush(self) -> None:
+        """Hand to the kernel what was held back, waiting for room."""
+        while self._held:
             try:
-                view = view[self._socket.send(view) :]
+                self._held = self._held[self._socket.send(self._held) :]
             except BlockingIOError:
                 await self._wait(trio.lowlevel.wait_writable)
             except OSError as error:
                 raise ConnectionLostError(str(error)) from error
+        self._held = _NOTHING
 
     async def finish(self) -> None:
         """Say that nothing more is sent."""
@@ -114,73 +131,115 @@ class SocketTransport:
             await wait(self._socket)
         except trio.ClosedResourceError as error:
             raise ConnectionLostError("the connection was ended") from error
+        except OSError as error:
+            raise ConnectionLostError(str(error)) from error
         finally:
             self._waiting -= 1
 
 
 class TLSTransport:
-    """A TLS stream over a connected socket; the handshake is done by `handshake`."""
+    """TLS over a connected socket, by OpenSSL over memory; `handshake` comes first."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_incoming", "_outgoing", "_tls", "_under")
 
-    def __init__(self, stream: trio.SSLStream[trio.SocketStream]) -> None:
-        self._stream = stream
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+        self._under = SocketTransport(sock)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
-        return self._stream.transport_stream.socket.fileno()
-
-    @classmethod
-    async def handshake(cls, sock: socket.socket, context: ssl.SSLContext) -> "TLSTransport":
-        """Take the server's side of the handshake.
-
-        Raises:
-            ConnectionLostError: the peer does not speak TLS, or left.
-        """
-        stream = trio.SSLStream(
-            trio.SocketStream(trio.socket.from_stdlib_socket(sock)),
-            context,
-            server_side=True,
-            https_compatible=True,
-        )
-        try:
-            await stream.do_handshake()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise ConnectionLostError(str(error)) from error
-        return cls(stream)
+        return self._under.fileno()
 
     @property
     def alpn(self) -> str | None:
         """The application protocol that the handshake settled on."""
-        protocol: str | None = self._stream.selected_alpn_protocol()
-        return protocol
+        return self._tls.selected_alpn_protocol()
+
+    async def handshake(self) -> None:
+        """Take the server's side of the handshake.
+
+        Raises:
+            ClearTextError: the peer speaks HTTP without TLS.
+            ConnectionLostError: the two do not agree, or the peer left.
+        """
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._push()
+                if not await self._pull():
+                    raise ConnectionLostError("the peer left within the handshake") from None
+            except ssl.SSLError as error:
+                await self._push()  # the alert that says why
+                lost = ClearTextError if error.reason == "HTTP_REQUEST" else ConnectionLostError
+                raise lost(str(error)) from error
+            else:
+                await self._push()
+                return
 
     async def receive(self) -> bytes:
-        """Up to `RECEIVE_BYTES`; empty at the end of the stream."""
-        try:
-            return bytes(await self._stream.receive_some(RECEIVE_BYTES))
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise ConnectionLostError(str(error)) from error
+        """Up to one record; empty at the end of the stream."""
+        while True:
+            try:
+                return self._tls.read(_RECORD_BYTES)
+            except ssl.SSLWantReadError:
+                self._push_now()  # the answer to a key update
+                if not await self._pull():
+                    return b""
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLError as error:
+                raise ConnectionLostError(str(error)) from error
 
     async def receive_when_ready(self) -> bytes:
         """The same, but other tasks have their turn first."""
+        await trio.lowlevel.checkpoint()
         return await self.receive()
 
-    def send_now(self, data: bytes) -> int:  # noqa: ARG002
-        """Nothing: a TLS record cannot be half sent."""
-        return 0
-
-    async def send(self, data: bytes | memoryview) -> None:
-        """Hand all bytes to the kernel, waiting for room."""
+    def send_now(self, data: bytes) -> bool:
+        """Encrypt all, hand it to the kernel without waiting; False if some is held back."""
+        rest = memoryview(data)
         try:
-            await self._stream.send_all(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            while rest:
+                rest = rest[self._tls.write(rest) :]
+        except ssl.SSLError as error:
             raise ConnectionLostError(str(error)) from error
+        return self._push_now()
+
+    async def flush(self) -> None:
+        """Hand to the kernel what was held back, waiting for room."""
+        await self._under.flush()
+        while not self._push_now():
+            await self._under.flush()
 
     async def finish(self) -> None:
-        """Say that nothing more is sent."""
-        await self._stream.transport_stream.send_eof()
+        """Say, encrypted, that nothing more is sent; an abort does not, and shows as a cut."""
+        try:
+            self._tls.unwrap()
+        except ssl.SSLWantReadError:
+            await self.flush()
+        except ssl.SSLError as error:
+            raise ConnectionLostError(str(error)) from error
+        await self._under.finish()
 
     def close(self) -> None:
         """End the stream at once; idempotent."""
-        self._stream.transport_stream.socket.close()
+        self._under.close()
+
+    async def _pull(self) -> bool:
+        """Wait for bytes of the peer; whether there were any."""
+        data = await self._under.receive()
+        if data:
+            self._incoming.write(data)
+        return bool(data)
+
+    async def _push(self) -> None:
+        if not self._push_now():
+            await self.flush()
+
+    def _push_now(self) -> bool:
+        if self._under.blocked:
+            return False
+        data = self._outgoing.read()
+        return not data or self._under.send_now(data)

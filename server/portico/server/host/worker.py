@@ -23,6 +23,7 @@ from portico.server.host.lifespan import lifespan
 from portico.server.host.request import Address
 from portico.server.host.response import plain
 from portico.server.host.transport import (
+    ClearTextError,
     ConnectionLostError,
     SocketTransport,
     TLSTransport,
@@ -228,8 +229,13 @@ class Worker:
     async def _transport(self, sock: socket.socket) -> tuple[Transport, str | None]:
         if self.tls is None:
             return SocketTransport(sock), None
+        transport = TLSTransport(sock, self.tls)
         with trio.move_on_after(self.limits.header_timeout_s):
-            transport = await TLSTransport.handshake(sock, self.tls)
+            try:
+                await transport.handshake()
+            except ClearTextError:
+                sock.send(plain(400, self.date_line, "this port speaks HTTPS"))
+                raise
             return transport, transport.alpn
         raise ConnectionLostError("the TLS handshake did not arrive in time")
 
@@ -268,6 +274,8 @@ async def serve(
     """
     worker.reserve()
     worker.tick()
+    # What is set here, such as the loop of an asyncio application, every request sees.
+    worker.context = contextvars.copy_context()
     async with (
         lifespan(worker.app, worker.state, report=worker.report),
         trio.open_nursery() as background,
