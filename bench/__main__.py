@@ -24,7 +24,7 @@ class Effort:
 
 FULL = Effort(rounds=11, batch_s=0.05, requests=3000)
 QUICK = Effort(rounds=7, batch_s=0.01, requests=1000)
-SMOKE = Effort(rounds=2, batch_s=0.001, requests=64)
+SMOKE = Effort(rounds=2, batch_s=0.001, requests=500)
 
 PARTS: dict[str, Callable[[Effort], list[Figure]]] = {
     "in-process": lambda effort: in_process.measure(effort.rounds, effort.batch_s),
