@@ -295,22 +295,6 @@ SURFACE: dict[str, set[str]] = {
     "portico.adapters.hypercorn": {
         "FIXED",
         "parameters",
-        "serve",
-    },
-    "portico.adapters.hypercorn_worker": {
-        "Connections",
-        "DISCONNECTS",
-        "FORCED_END_S",
-        "Http1Only",
-        "REPLACED",
-        "StartUp",
-        "Worker",
-        "check_names",
-        "leaves",
-        "logger",
-        "make_config",
-        "run_worker",
-        "shielding",
     },
     "portico.adapters.scope": {
         "Scope",
