@@ -173,6 +173,7 @@ SURFACE: dict[str, set[str]] = {
         "Refusal",
         "TITLES",
     },
+    "portico.core.readiness": {"sources", "used_share"},
     "portico.core.routes": {
         "ADMIN",
         "Route",

@@ -71,6 +71,13 @@ def test_silence_fails_a_source_whose_absence_is_bad() -> None:
     assert health.sample("quiet", 0.0, 6.0).tick(7.0).ready
 
 
+def test_the_last_value_is_known_also_when_it_no_longer_speaks() -> None:
+    health = serving()
+    assert health.states["loop_lag"].value is None
+    health = health.sample("loop_lag", 2.5, 1.0)
+    assert health.tick(1000.0).states["loop_lag"].value == 2.5
+
+
 def test_one_late_tick_sees_failure_and_recovery_in_between() -> None:
     state = SourceState(bad=True, since=0.0, sampled_at=20.0)
     assert not state.at(LAG, 100.0).active

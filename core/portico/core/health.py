@@ -64,12 +64,21 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceState:
-    """What is known of a source: its last sample, since when it reads so, and whether it counts."""
+    """What is known of a source.
+
+    Attributes:
+        bad: How it reads: its last sample, or its stale verdict once that no longer speaks.
+        since: From when on it reads so, in monotonic seconds.
+        sampled_at: When it was last measured.
+        active: Whether it counts: bad for so long that it fails, or not yet good for long enough.
+        value: What was measured last, or None before.
+    """
 
     bad: bool
     since: float
     sampled_at: float = -inf
     active: bool = False
+    value: float | None = None
 
     def at(self, source: Source, now: float) -> "SourceState":
         """The state as *now* finds it, when nothing was sampled since."""
@@ -85,7 +94,8 @@ class SourceState:
         current = self.at(source, now)
         bad = value > source.over
         since = current.since if bad is current.bad else now
-        return replace(current, bad=bad, since=since, sampled_at=now)._settled(source, now)
+        state = replace(current, bad=bad, since=since, sampled_at=now, value=value)
+        return state._settled(source, now)
 
     def _settled(self, source: Source, now: float) -> "SourceState":
         window_s = source.fail_after_s if self.bad else source.recover_after_s
