@@ -8,24 +8,44 @@ import h11
 _SLOWEST_BYTES_PER_S = 500.0
 
 
-class RequestBody:
-    """Content that a head announced.
+class Patience:
+    """``credit_s`` is how long the client may be silent from now on.
 
-    ``complete`` says that all of it was taken; ``continue_owed`` that the client waits for
-    100 (Continue) before it sends; ``credit_s`` how long the client may be silent from now on.
     A client earns back what its bytes would take at the slowest rate that is served, so that
     neither silence nor a trickle holds a request for ever.
     """
 
-    __slots__ = ("_ahead", "_parser", "_patience_s", "complete", "continue_owed", "credit_s")
+    __slots__ = ("_most_s", "credit_s")
+
+    def __init__(self, patience_s: float) -> None:
+        self._most_s = self.credit_s = patience_s
+
+    def take(self, size: int, waited_s: float) -> None:
+        """*size* bytes came after *waited_s* seconds."""
+        earned_s = size / _SLOWEST_BYTES_PER_S
+        self.credit_s = min(self._most_s, self.credit_s + earned_s - waited_s)
+
+
+class RequestBody:
+    """Content that a head announced.
+
+    ``complete`` says that all of it was taken; ``continue_owed`` that the client waits for
+    100 (Continue) before it sends.
+    """
+
+    __slots__ = ("_ahead", "_parser", "_patience", "complete", "continue_owed")
 
     def __init__(self, parser: h11.Connection, *, patience_s: float) -> None:
         self._parser = parser
-        self._patience_s = patience_s
+        self._patience = Patience(patience_s)
         self._ahead: bytes | None = None
-        self.credit_s = patience_s
         self.continue_owed = parser.they_are_waiting_for_100_continue
         self.complete = False
+
+    @property
+    def credit_s(self) -> float:
+        """How long the client may be silent from now on."""
+        return self._patience.credit_s
 
     @property
     def rest(self) -> bytes:
@@ -50,8 +70,7 @@ class RequestBody:
     def feed(self, data: bytes, waited_s: float) -> None:
         """Give what was received (empty: the end of the stream) after *waited_s* seconds."""
         self.continue_owed = False
-        earned_s = len(data) / _SLOWEST_BYTES_PER_S
-        self.credit_s = min(self._patience_s, self.credit_s + earned_s - waited_s)
+        self._patience.take(len(data), waited_s)
         self._parser.receive_data(data)
 
     def _parse(self) -> bytes | None:

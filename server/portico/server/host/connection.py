@@ -1,29 +1,17 @@
-"""One HTTP/1.1 connection: RFC 9112 over a byte stream, an ASGI application inside.
+"""A connection as the worker sees it, whatever protocol it speaks: deadlines, sending, the end.
 
-One task per connection. The application runs inline in it, in a copied context; h11 parses and
-`response` frames. Deadlines are plain numbers that the sweeper reads; only `abort` ends a
-connection from outside, and it wakes every waiter, shielded or not.
+Deadlines are plain numbers that the sweeper reads; only `abort` ends a connection from outside,
+and it wakes every waiter, shielded or not.
 """
 
 from collections.abc import Callable
 from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import h11
 import trio
 
-from portico.server.host.body import RequestBody
-from portico.server.host.context import run_in
-from portico.server.host.request import (
-    Address,
-    Head,
-    HeadParser,
-    RequestRefusedError,
-    Scope,
-    http_scope,
-)
-from portico.server.host.response import InvalidResponseError, Response, interim, plain
+from portico.server.host.request import Address
 from portico.server.host.transport import ConnectionLostError, Transport
 
 if TYPE_CHECKING:
@@ -33,12 +21,10 @@ Message = dict[str, Any]
 
 DISCONNECT_EXTENSION = "portico.disconnect"
 
-_DISCONNECT: Message = {"type": "http.disconnect"}
-_NO_CONTENT: Message = {"type": "http.request", "body": b"", "more_body": False}
-_YIELD_BYTES = 256 * 1024
 _DISCARD_BYTES = 256 * 1024
 _LINGER_S = 2.0
-_SLOWEST_BYTES_PER_S = 500.0
+_YIELD_BYTES = 256 * 1024
+SLOWEST_BYTES_PER_S = 500.0
 
 
 class Phase(Enum):
@@ -51,29 +37,36 @@ class Phase(Enum):
     UPGRADED = auto()
 
 
+class Upgraded(Protocol):
+    """The protocol that took a connection over, as the sweeper and the drain see it."""
+
+    def expire(self) -> None:
+        """The time to read by has come."""
+
+    def retire(self) -> None:
+        """The drain begins."""
+
+
 class Connection:
-    """The state of one connection; `run` drives it to its end.
+    """The state of one connection.
 
     ``read_by`` and ``write_by`` are the times, on Trio's clock, at which the sweeper ends the
     wait that is under way (``inf``: none is); ``since`` is when the phase began.
     """
 
     __slots__ = (
-        "_aborted",
-        "_body",
-        "_buffer",
-        "_given",
         "_gone",
         "_hooks",
-        "_response",
+        "_successor",
         "_unyielded_bytes",
-        "_worker",
+        "aborted",
         "client",
         "phase",
         "read_by",
         "server",
         "since",
         "transport",
+        "worker",
         "write_by",
     )
 
@@ -81,290 +74,86 @@ class Connection:
         self, transport: Transport, worker: "Worker", *, client: Address, server: Address
     ) -> None:
         self.transport = transport
+        self.worker = worker
         self.client = client
         self.server = server
         self.phase = Phase.IDLE
         self.since = worker.now
         self.read_by = worker.now + worker.limits.header_timeout_s
         self.write_by = inf
-        self._worker = worker
-        self._buffer = b""
-        self._aborted = False
+        self.aborted = False
         self._gone: trio.Event | None = None
         self._hooks: list[Callable[[], object]] = []
-        self._response: Response | None = None
-        self._body: RequestBody | None = None
-        self._given = False
+        self._successor: Upgraded | None = None
         self._unyielded_bytes = 0
-
-    async def run(self) -> None:
-        """Serve requests until the connection ends."""
-        try:
-            while await self._serve_one():
-                self._rest()
-            await self.transport.finish()
-        except ConnectionLostError:
-            pass
-        finally:
-            self.abort()
 
     def abort(self) -> None:
         """End the connection now: wake its waiters and tell the application."""
-        if self._aborted:
+        if self.aborted:
             return
-        self._aborted = True
+        self.aborted = True
         self.transport.close()
         if self._gone is not None:
             self._gone.set()
-        for hook in self._hooks:
-            hook()
-        self._hooks.clear()
+        hooks, self._hooks = self._hooks, []
+        for hook in hooks:
+            try:
+                hook()
+            except Exception as error:  # the application's: this may be the sweeper's task
+                self.worker.report(error)
 
     def expire(self) -> None:
         """End the connection because a deadline passed."""
-        awaited = self.phase in (Phase.HEAD, Phase.REQUEST) and self.write_by == inf
-        if awaited and not (self._response and self._response.started):
-            self._answer_now(408, "the request did not arrive in time")
-        self.abort()
+        if self._successor is not None and self.write_by == inf:
+            self._successor.expire()
+        else:
+            self.abort()
+
+    def retire(self) -> None:
+        """The drain begins: what is idle ends."""
+        if self._successor is not None:
+            self._successor.retire()
+        elif self.phase is Phase.IDLE:
+            self.abort()
+
+    def on_abort(self, hook: Callable[[], object]) -> None:
+        """Call *hook* when the connection is ended."""
+        self._hooks.append(hook)
 
     @property
     def unread(self) -> bool:
         """Whether nobody reads from the client now, so that only a poll sees it leave."""
-        return self.phase is Phase.REQUEST and (self._body is None or self._body.complete)
-
-    def upgraded(self) -> None:
-        """From here on another protocol owns the stream."""
-        self._enter(Phase.UPGRADED)
-
-    # -- one request ----------------------------------------------------------------------------
-
-    async def _serve_one(self) -> bool:
-        """Serve one request; whether another may follow on this connection."""
-        fed = await self._first_bytes()
-        if not fed:
-            return False
-        try:
-            head, parser = await self._read_head(fed)
-        except RequestRefusedError as refusal:
-            self._answer_now(refusal.status, refusal.detail)
-            await self._linger()
-            return False
-        if head.websocket:
-            self.upgraded()
-            await self._worker.upgrade(self, parser.fed)
-            return False
-        response = await self._run_application(head, parser.connection)
-        return await self._conclude(response, parser.connection)
-
-    def _enter(self, phase: Phase) -> None:
-        self.phase = phase
-        self.since = self._worker.now
-        self.read_by = inf
-
-    def _rest(self) -> None:
-        self._enter(Phase.IDLE)
-        self._response = None
-        self._gone = None
-        self.read_by = self.since + self._worker.limits.keep_alive_s
-
-    async def _first_bytes(self) -> bytes:
-        """The start of a head; empty if the client closes. RFC 9112 2.2: skip empty lines."""
-        data, self._buffer = self._buffer.lstrip(b"\r\n"), b""
-        if data:
-            await trio.lowlevel.checkpoint()
-        while not data:
-            received = await self.transport.receive_when_ready()
-            if not received:
-                return b""
-            data = received.lstrip(b"\r\n")
-        return data
-
-    async def _read_head(self, fed: bytes) -> tuple[Head, HeadParser]:
-        limits = self._worker.limits
-        self._enter(Phase.HEAD)
-        self.read_by = self.since + limits.header_timeout_s
-        parser = HeadParser(max_head=limits.max_head_bytes, max_target=limits.max_target_bytes)
-        while (head := parser.feed(fed)) is None:
-            fed = await self.transport.receive()
-            if not fed:
-                raise ConnectionLostError("the client left within a request head")
-        return head, parser
-
-    async def _run_application(self, head: Head, parser: h11.Connection) -> Response:
-        self._enter(Phase.REQUEST)
-        self._worker.requests += 1
-        self._given = False
-        self._body = None
-        if head.has_body:
-            patience_s = self._worker.limits.header_timeout_s
-            self._body = RequestBody(parser, patience_s=patience_s)
-        response = self._response = Response(
-            method=head.method, http11=head.http11, closes=head.closes or self._worker.draining
-        )
-        context = self._worker.context.copy()
-        try:
-            await run_in(context, self._worker.app(self._scope(head), self._receive, self._send))
-        except ConnectionLostError:
-            raise
-        except BaseExceptionGroup as group:
-            _, errors = group.split((ConnectionLostError, trio.Cancelled))
-            if errors is None:
-                raise
-            self._failed(response, errors)
-        except Exception as error:
-            self._failed(response, error)
-        else:
-            if not response.complete:
-                self._failed(
-                    response,
-                    InvalidResponseError("the application returned before its response ended"),
-                )
-        self._hooks.clear()
-        return response
-
-    def _scope(self, head: Head) -> Scope:
-        return http_scope(
-            head,
-            scheme=self._worker.scheme,
-            client=self.client,
-            server=self.server,
-            root_path=self._worker.root_path,
-            state=self._worker.state,
-            extensions={
-                DISCONNECT_EXTENSION: {"on_disconnect": self._hooks.append},
-                "http.response.trailers": {},
-                "http.response.early_hint": {},
-            },
-        )
-
-    def _failed(self, response: Response, error: BaseException) -> None:
-        """The application broke: say so where nothing was sent, cut the connection otherwise."""
-        if self._aborted:
-            raise ConnectionLostError("the client was gone") from error
-        self._worker.report(error)
-        if response.started:
-            raise ConnectionLostError("the application failed") from error
-        response.closes = True
-        self._answer_now(500)
-
-    async def _conclude(self, response: Response, parser: h11.Connection) -> bool:
-        """After a response: take what is left of the request; whether another may follow."""
-        follows = not response.closes and await self._discard_body()
-        self._buffer = parser.trailing_data[0]
-        if follows:
-            return not self._worker.draining or bool(self._buffer)
-        if self._buffer or (self._body is not None and not self._body.complete):
-            await self._linger()
         return False
 
-    async def _discard_body(self) -> bool:
-        """RFC 9112 9.3: what the application left unread is read, up to a bound."""
-        budget = _DISCARD_BYTES
+    def enter(self, phase: Phase) -> None:
+        """Begin *phase*, without a time to read by."""
+        self.phase = phase
+        self.since = self.worker.now
+        self.read_by = inf
+
+    def upgraded(self, successor: Upgraded) -> None:
+        """From here on *successor* owns the stream."""
+        self.enter(Phase.UPGRADED)
+        self._successor = successor
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def send_now(self, data: bytes) -> bool:
+        """Send *data* as far as the kernel takes it without waiting; whether it took all."""
         try:
-            while self._body is not None and not self._body.complete and budget > 0:
-                budget -= len(await self._next_piece(self._body))
-        except h11.RemoteProtocolError:
-            return False
-        return self._body is None or self._body.complete
-
-    async def _linger(self) -> None:
-        """RFC 9112 9.6: let the peer read the answer before its unread bytes cause a reset."""
-        self._enter(Phase.LINGER)
-        self.read_by = trio.current_time() + _LINGER_S
-        await self.transport.finish()
-        budget = _DISCARD_BYTES
-        while budget > 0 and (data := await self.transport.receive()):
-            budget -= len(data)
-
-    def _answer_now(self, status: int, detail: str = "") -> None:
-        """Send an answer of the host's own as far as the kernel takes it without waiting."""
-        self.transport.send_now(plain(status, self._worker.date_line, detail))
-
-    # -- ASGI -----------------------------------------------------------------------------------
-
-    async def _receive(self) -> Message:
-        body = self._body
-        if self._aborted or (self._given if body is None else body.complete):
-            return await self._wait_gone()
-        if body is None:
-            self._given = True
-            return _NO_CONTENT.copy()
-        try:
-            piece = await self._next_piece(body)
-        except h11.RemoteProtocolError as error:
-            if not (self._response and self._response.started):
-                self._answer_now(400, str(error))
-            self.abort()
+            return self.transport.send_now(data)
         except ConnectionLostError:
-            self.abort()
-        else:
-            return {"type": "http.request", "body": piece, "more_body": not body.complete}
-        return _DISCONNECT.copy()
+            return False
 
-    async def _next_piece(self, body: RequestBody) -> bytes:
-        while (piece := body.take()) is None:
-            if body.continue_owed and not (self._response and self._response.started):
-                await self._write(interim(100), last=False)
-            started_s = trio.current_time()
-            self.read_by = started_s + body.credit_s
-            try:
-                data = await self.transport.receive()
-            finally:
-                self.read_by = inf
-            body.feed(data, trio.current_time() - started_s)
-        return piece
-
-    async def _wait_gone(self) -> Message:
-        if not self._aborted and not (self._response and self._response.complete):
-            if self._gone is None:
-                self._gone = trio.Event()
-            await self._gone.wait()
-        return _DISCONNECT.copy()
-
-    async def _send(self, message: Message) -> None:
-        if self._aborted or self._response is None:
-            raise ConnectionLostError("the client is gone")
-        kind = message["type"]
-        if kind == "http.response.start":
-            self._announce(self._response, message)
-        elif kind == "http.response.body":
-            await self._send_body(self._response, message)
-        elif kind == "http.response.trailers":
-            await self._write(self._response.trailers(message["headers"]), last=True)
-        elif kind == "http.response.early_hint":
-            links = [(b"link", link) for link in message["links"]]
-            await self._write(interim(103, links), last=False)
-        else:
-            raise InvalidResponseError(f"{kind!r} is no message of an HTTP response")
-
-    def _announce(self, response: Response, message: Message) -> None:
-        # RFC 9110 10.1.1: a client that was not told to continue may keep its content back.
-        withheld = self._body is not None and self._body.continue_owed
-        response.closes = response.closes or withheld or self._worker.draining
-        response.start(
-            message["status"], message.get("headers", ()), trailers=message.get("trailers", False)
-        )
-
-    async def _send_body(self, response: Response, message: Message) -> None:
-        data = response.body(
-            message.get("body", b""),
-            more=message.get("more_body", False),
-            date=self._worker.date_line,
-        )
-        if data:
-            await self._write(data, last=response.complete)
-        if response.complete and self._gone is not None:
-            self._gone.set()
-
-    async def _write(self, data: bytes, *, last: bool) -> None:
+    async def write(self, data: bytes, *, last: bool) -> None:
         """Send *data*; the last write of a response is not the application's to cancel."""
         if self.transport.send_now(data):
             await self._yield(len(data), last=last)
             return
         self.write_by = (
             trio.current_time()
-            + self._worker.limits.write_timeout_s
-            + len(data) / _SLOWEST_BYTES_PER_S
+            + self.worker.limits.write_timeout_s
+            + len(data) / SLOWEST_BYTES_PER_S
         )
         try:
             with trio.CancelScope(shield=last):
@@ -385,3 +174,12 @@ class Connection:
             await trio.lowlevel.checkpoint()
         else:
             await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def linger(self) -> None:
+        """RFC 9112 9.6: let the peer read the answer before its unread bytes cause a reset."""
+        self.enter(Phase.LINGER)
+        self.read_by = trio.current_time() + _LINGER_S
+        await self.transport.finish()
+        budget = _DISCARD_BYTES
+        while budget > 0 and (data := await self.transport.receive()):
+            budget -= len(data)

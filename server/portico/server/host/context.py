@@ -1,9 +1,13 @@
-"""Await something in a context of its own without a task of its own."""
+"""Run an application in a context of its own without a task of its own, and sort its errors."""
 
 import contextvars
 import types
 from collections.abc import Awaitable, Generator
 from typing import Any
+
+import trio
+
+from portico.server.host.transport import ConnectionLostError
 
 
 @types.coroutine
@@ -27,3 +31,9 @@ def run_in(context: contextvars.Context, awaitable: Awaitable[Any]) -> Generator
         except BaseException as error:
             value = error
             step = steps.throw
+
+
+def own_errors(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """What of *group* is neither a lost connection nor a cancellation; None if nothing is."""
+    _, errors = group.split((ConnectionLostError, trio.Cancelled))
+    return errors

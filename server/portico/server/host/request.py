@@ -1,5 +1,6 @@
 """Request heads: what RFC 9112 lets in beyond h11's parsing, and the ASGI scope of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -17,12 +18,16 @@ class RequestRefusedError(Exception):
     Attributes:
         status: What is answered.
         detail: Why, for the person who reads the answer.
+        headers: What the answer says besides.
     """
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(
+        self, status: int, detail: str, headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.headers = headers
 
     def __str__(self) -> str:
         return f"{self.status} {HTTPStatus(self.status).phrase}: {self.detail}"
@@ -196,3 +201,27 @@ def http_scope(
         "state": state.copy(),
         "extensions": extensions,
     }
+
+
+def websocket_scope(
+    head: Head,
+    *,
+    scheme: str,
+    client: Address,
+    server: Address,
+    root_path: str,
+    state: dict[str, Any],
+    subprotocols: list[str],
+) -> Scope:
+    """The ASGI 3 WebSocket scope of *head*."""
+    scope = http_scope(
+        head,
+        scheme=scheme,
+        client=client,
+        server=server,
+        root_path=root_path,
+        state=state,
+        extensions={"websocket.http.response": {}},
+    )
+    del scope["method"]
+    return scope | {"type": "websocket", "subprotocols": subprotocols}

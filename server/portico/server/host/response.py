@@ -18,10 +18,10 @@ _STATUS_LINES = {
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 
 # RFC 9110 7.6.1: fields of the connection, which the host alone writes.
-_OWNED = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding"))
-_FRAMING = _OWNED | {b"content-length", b"date"}
+OWNED = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding"))
+_FRAMING = OWNED | {b"content-length", b"date"}
 _KNOWN_NAMES_MAX = 1024
-_known_names: dict[bytes, bytes] = {}
+known_names: dict[bytes, bytes] = {}
 
 
 class InvalidResponseError(Exception):
@@ -126,14 +126,14 @@ class Response:
         append = lines.append
         dated = False
         for name, value in self._headers:
-            lower = _known_names.get(name) or _learn(name)
+            lower = known_names.get(name) or learn_name(name)
             if lower in _FRAMING:
                 if lower == b"connection":
                     self.closes = self.closes or b"close" in value.lower()
                 elif lower == b"content-length":
                     self._declare(value)
                     continue
-                if lower in _OWNED:
+                if lower in OWNED:
                     continue
                 dated = True
             append(b"%b: %b\r\n" % (lower, value))
@@ -205,16 +205,16 @@ def plain(status: int, date: bytes, detail: str = "", *, headers: Headers = ()) 
 
 
 def _line(name: bytes, value: bytes) -> bytes:
-    return b"%b: %b\r\n" % (_known_names.get(name) or _learn(name), value)
+    return b"%b: %b\r\n" % (known_names.get(name) or learn_name(name), value)
 
 
-def _learn(name: bytes) -> bytes:
+def learn_name(name: bytes) -> bytes:
     """Validate a field name once; the set of names that an application uses is small."""
     if not _TOKEN.fullmatch(name):
         raise InvalidResponseError(f"{name!r} is not a header name")
     lower = bytes(name).lower()
-    if len(_known_names) < _KNOWN_NAMES_MAX:
-        _known_names[bytes(name)] = lower
+    if len(known_names) < _KNOWN_NAMES_MAX:
+        known_names[bytes(name)] = lower
     return lower
 
 

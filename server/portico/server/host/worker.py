@@ -13,12 +13,11 @@ from time import time
 from typing import Any
 
 import trio
-from hypercorn.config import Config
-from hypercorn.trio.worker_context import WorkerContext
 
-from portico.server.host.connection import Connection, Phase
-from portico.server.host.hypercorn_config import configuration
-from portico.server.host.hypercorn_driver import HypercornDriver
+from portico.server.host.connection import Connection
+from portico.server.host.context import own_errors
+from portico.server.host.http1 import Http1
+from portico.server.host.http2 import Http2
 from portico.server.host.lifespan import lifespan
 from portico.server.host.request import Address
 from portico.server.host.response import plain
@@ -51,6 +50,8 @@ class Limits:
     max_head_bytes: int = 32 * 1024
     max_target_bytes: int = 8 * 1024
     max_connections: int = 1000
+    max_message_bytes: int = 16 * 1024 * 1024
+    websocket_ping_s: float = 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -74,19 +75,13 @@ class Worker:
     admitted: int = 0
     requests: int = 0
     max_requests: int | None = None
-    hypercorn: Config = field(init=False)
-    hypercorn_context: WorkerContext = field(init=False)
     _empty: trio.Event = field(default_factory=trio.Event)
     _spare: int = -1
 
-    def __post_init__(self) -> None:
-        self.hypercorn = configuration(
-            self.report,
-            keep_alive_timeout=self.limits.keep_alive_s,
-            root_path=self.root_path,
-            include_server_header=False,
-        )
-        self.hypercorn_context = WorkerContext(None)
+    @property
+    def date(self) -> bytes:
+        """The value of `date_line`."""
+        return self.date_line[6:-2]
 
     @property
     def scheme(self) -> str:
@@ -97,10 +92,6 @@ class Worker:
     def exhausted(self) -> bool:
         """Whether this worker has served its share of requests."""
         return self.max_requests is not None and self.requests >= self.max_requests
-
-    async def upgrade(self, connection: Connection, data: bytes) -> None:
-        """Let Hypercorn's WebSocket code go on with a connection, from the head in *data*."""
-        await HypercornDriver(self, connection).run(data, alpn="http/1.1")
 
     # -- clock ----------------------------------------------------------------------------------
 
@@ -117,11 +108,18 @@ class Worker:
         watched = {}
         for connection in tuple(self.connections):
             if connection.read_by < self.now or connection.write_by < self.now:
-                connection.expire()
+                self._expire(connection)
             elif connection.unread and connection.since < before:
                 watched[connection.transport.fileno()] = connection
         if watched:
             self._abort_left(watched)
+
+    def _expire(self, connection: Connection) -> None:
+        try:
+            connection.expire()
+        except Exception as error:  # nothing in one connection may stop the sweeper
+            self.report(error)
+            connection.abort()
 
     def _abort_left(self, watched: dict[int, Connection]) -> None:
         """A client that left behind pipelined bytes is seen only by asking for its hang-up."""
@@ -199,7 +197,7 @@ class Worker:
         except ConnectionLostError:
             sock.close()
         except BaseExceptionGroup as group:
-            _, errors = group.split((ConnectionLostError, trio.Cancelled))
+            errors = own_errors(group)
             if errors is None:
                 raise
             self.report(errors)
@@ -214,14 +212,11 @@ class Worker:
     async def _serve_stream(self, sock: socket.socket) -> None:
         client, server = _address(sock.getpeername), _address(sock.getsockname)
         transport, alpn = await self._transport(sock)
-        connection = Connection(transport, self, client=client, server=server)
+        speak = Http2 if alpn == "h2" else Http1
+        connection = speak(transport, self, client=client, server=server)
         self.connections.add(connection)
         try:
-            if alpn == "h2":
-                connection.upgraded()
-                await HypercornDriver(self, connection).run(b"", alpn="h2")
-            else:
-                await connection.run()
+            await connection.run()
         finally:
             connection.abort()
             self.connections.discard(connection)
@@ -245,8 +240,7 @@ class Worker:
         """End idle connections, give the others the grace, then end them too."""
         self.draining = True
         for connection in tuple(self.connections):
-            if connection.phase is Phase.IDLE:
-                connection.abort()
+            connection.retire()
         if self.admitted:
             with trio.move_on_after(self.limits.grace_s):
                 await self._empty.wait()
