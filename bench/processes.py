@@ -30,6 +30,7 @@ def commands() -> dict[str, list[str]]:
     """The measured processes by name."""
     return {
         "interpreter": importing(""),
+        "import settings": importing("portico.core.settings"),
         "import core": importing(core_modules()),
         "import pydantic-settings": importing("pydantic_settings"),
         "import parsers and click": importing("environs, yaml, click"),
@@ -80,7 +81,14 @@ def figures(rounds: list[Costs]) -> list[Figure]:
     less_start = "the same, both less the interpreter's start"
     return [
         ratio(
-            "import all of portico.core / import pydantic-settings",
+            "import portico.core.settings / import pydantic-settings",
+            rounds,
+            of=net("import settings"),
+            to=net("import pydantic-settings"),
+            target=Target(0.5),
+        ),
+        ratio(
+            "import every module of portico.core / import pydantic-settings",
             rounds,
             of=net("import core"),
             to=net("import pydantic-settings"),
