@@ -55,7 +55,11 @@ def _ignore(*_: object) -> None:
 
 
 class PolicyMiddleware:
-    """An ASGI application that asks the policy before and after another one."""
+    """An ASGI application that asks the policy before and after another one.
+
+    Attributes:
+        in_flight: Requests and WebSockets whose answer has not yet left whole.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class PolicyMiddleware:
         self.clock = clock
         self.wall = wall
         self.entropy = entropy
+        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -171,6 +176,7 @@ class _Call(ABC):
         """Serve the request; whatever happens, it ends in one record."""
         before = current_exchange.get()
         current_exchange.set(self.exchange)
+        self._shell.in_flight += 1
         try:
             await self._attempt()
         except BaseException as error:
@@ -267,6 +273,7 @@ class _Call(ABC):
         """End the exchange and hand out its record, the first time."""
         if not self._recorded:
             self._recorded = True
+            self._shell.in_flight -= 1
             now = self._shell.clock()
             self._shell.on_record(self.exchange.finish(now=now, outcome=outcome, reason=reason))
 

@@ -1,6 +1,7 @@
 """The application: the same blueprints on Trio and on asyncio, behind the policy."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,8 +19,11 @@ from portico.core.routes import Route
 from portico.core.settings import Settings
 from portico.server.application import APPLICATIONS, Runtime
 from portico.server.blueprints import api, docs, health
+from portico.server.gauges import read_descriptor_share, read_disk_share
+from portico.server.lifecycle import Lifecycle
 from portico.server.logs import logs_for
 from portico.server.problems import answer_problem
+from portico.server.samplers import Samplers
 from portico.server.state import State, state_of
 from portico.server.suffixes import is_public_suffix
 
@@ -39,12 +43,13 @@ def create_app(
     """
     app = APPLICATIONS[runtime]("portico.server", static_folder=None)
     configure(app, settings)
-    State(settings, provenance).attach(app)
+    State(settings, provenance, Lifecycle.of(settings)).attach(app)
     mount(app)
     follow_lifespan(app, settings.server.thread_limit)
     # Here, not around the application, so that its test client meets the policy too.
     served: Any = app
     served.asgi_app = with_policy(served.asgi_app, settings, routes=api.ROUTES)
+    sample_beside_lifespan(app, served.asgi_app)
     return app
 
 
@@ -54,7 +59,7 @@ def with_policy(
     *,
     routes: Iterable[Route] = (),
     on_record: Callable[[AccessRecord], None] | None = None,
-) -> ASGIApp:
+) -> PolicyMiddleware:
     """Put the policy in front of any ASGI application, its records and errors to the log.
 
     Args:
@@ -111,3 +116,22 @@ def follow_lifespan(app: Quart, threads: int) -> None:
 
     app.before_serving(start)
     app.after_serving(stop)
+
+
+def sample_beside_lifespan(app: Quart, policy: PolicyMiddleware) -> None:
+    """Measure what readiness depends on for as long as *app* lives.
+
+    Of the table's sources only those that this process has: without a sample none counts.
+    """
+    state = state_of(app)
+    samplers = Samplers(
+        state.lifecycle,
+        quick={"in_flight": lambda: policy.in_flight},
+        blocking={
+            "disk": partial(read_disk_share, state.settings.storage.dir),
+            "descriptors": read_descriptor_share,
+        },
+    )
+    served: Any = app
+    lifespan = served.asgi_lifespan_class
+    served.asgi_lifespan_class = lambda app, scope: samplers.beside(lifespan(app, scope))

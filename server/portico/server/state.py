@@ -1,7 +1,7 @@
-"""What one application holds for its handlers: settings, their origins, its phase."""
+"""What one application holds for its handlers: settings, their origins, its health."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, cast
 
@@ -21,12 +21,12 @@ class State:
     Attributes:
         settings: The effective settings.
         provenance: Origin text by dotted path ("server.port" to "env:LETTA_PORT").
-        lifecycle: The phase of this process.
+        lifecycle: The health of this process.
     """
 
     settings: Settings
     provenance: Mapping[str, str]
-    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    lifecycle: Lifecycle
 
     def attach(self, app: Quart) -> None:
         """Make this the state that *app*'s handlers find."""
