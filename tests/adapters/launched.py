@@ -12,11 +12,18 @@ from importlib import import_module
 from typing import Any
 
 import anyio
+import structlog
 
 from portico.adapters.engine import ASGIApp, Message, Receive, Scope, Send
 from portico.adapters.sockets import BindError
 from portico.core.launch import LaunchPlan, TlsPlan
 from portico.core.settings import Settings
+
+LAUNCHERS = {
+    "hypercorn": "portico.server.host.launching",
+    "uvicorn": "portico.adapters.uvicorn",
+    "granian": "portico.adapters.granian",
+}
 
 
 def say(event: str, **fields: Any) -> None:
@@ -130,8 +137,9 @@ async def endless_asyncio(send: Send) -> None:
         while True:
             await send({"type": "http.response.body", "body": b"tick\n", "more_body": True})
             await asyncio.sleep(0.02)
-    except asyncio.CancelledError:
-        say("cancelled")
+    except (asyncio.CancelledError, OSError):
+        # ASGI 2.4: sending to a client that left raises an OSError, where it does not cancel.
+        say("left")
         raise
 
 
@@ -172,11 +180,13 @@ def make_nothing() -> ASGIApp:
 
 def main(engine: str, maker: str, changes: str) -> int:
     logging.basicConfig(level=logging.WARNING)
+    # The Trio host logs by structlog; in the product both go one way.
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
     values = json.loads(changes)
     if tls := values.pop("tls", None):
         values["tls"] = TlsPlan(**tls)
     plan = replace(LaunchPlan.from_settings(Settings()), **({"port": 0} | values))
-    launcher = import_module(f"portico.adapters.{engine}")
+    launcher = import_module(LAUNCHERS[engine])
     # By its importable name: spawned workers do not have this process's __main__.
     factory = getattr(import_module("tests.adapters.launched"), maker)
     try:

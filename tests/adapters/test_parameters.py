@@ -141,12 +141,6 @@ def test_what_an_engine_cannot_do_is_a_row():
     assert not rows["server.write_timeout"].asked
 
 
-def test_hypercorn_says_that_it_runs_one_worker():
-    assert words("hypercorn", workers=1).warnings == ()
-    (warning,) = words("hypercorn", workers=4).warnings
-    assert "not 4" in warning
-
-
 def test_granian_says_that_it_raises_a_small_backlog():
     assert words("granian", backlog=128).warnings == ()
     (warning,) = words("granian", backlog=5).warnings

@@ -14,6 +14,13 @@ from portico.core.settings import build
 from tests.conformance.target import make
 
 
+LAUNCHERS = {
+    "hypercorn": "portico.server.host.launching",
+    "uvicorn": "portico.adapters.uvicorn",
+    "granian": "portico.adapters.granian",
+}
+
+
 def announce(url: str) -> None:
     print(json.dumps({"event": "listening", "url": url}), flush=True)
 
@@ -21,7 +28,7 @@ def announce(url: str) -> None:
 def main(engine: str) -> int:
     settings = build({"server.engine": engine, "server.port": 0})
     plan = LaunchPlan.from_settings(settings)
-    code: int = import_module(f"portico.adapters.{engine}").serve(make, plan, announce)
+    code: int = import_module(LAUNCHERS[engine]).serve(make, plan, announce)
     return code
 
 

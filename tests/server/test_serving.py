@@ -67,12 +67,6 @@ def test_auto_workers_say_which_bound_decided():
         assert server.listening["workers_bound"] in {"cpu", "memory"}
 
 
-def test_hypercorn_says_that_one_worker_runs():
-    with serve("--workers", "2") as server:
-        assert server.get("/livez").status == 200
-        assert server.stderr.text.count("hypercorn runs one worker in this version, not 2") == 1
-
-
 def test_the_event_names_profile_and_sources():
     files = {"conf.yaml": "server:\n  keep_alive: 3\n"}
     arguments = ("--profile", "container", "--host", "127.0.0.1", "--drain-delay", "0s")
@@ -173,9 +167,9 @@ def test_a_target_that_is_no_application(target: str, message: str):
 
 
 def test_settings_without_an_effect_are_told_once():
-    environ = {"LETTA_REDIS_URL": "redis://localhost", "LETTA_STALL_LIMIT": "5s"}
+    environ = {"LETTA_REDIS_URL": "redis://localhost", "LETTA_LOG_FILE": "portico.log"}
     with serve(environ=environ) as server:
-        told = "no effect in this version yet: redis.url, server.stall_limit"
+        told = "no effect in this version yet: redis.url, telemetry.log_file"
         assert server.stderr.text.count(told) == 1
 
 

@@ -1,9 +1,7 @@
-"""Hypercorn 0.18 on Trio: its parameters."""
+"""Hypercorn 0.18 on Trio: its parameters. The Trio host of the server runs it."""
 
-from collections.abc import Callable
 from typing import Final
 
-from portico.adapters.engine import AppFactory
 from portico.core.launch import (
     EngineParameters,
     LaunchPlan,
@@ -51,14 +49,9 @@ FIXED: Final[dict[str, Parameter]] = {
     "websocket_max_message_size": 16 * 1024 * 1024,
     "websocket_ping_interval": None,
     "worker_class": "trio",
-    "workers": 1,
     "wsgi_max_body_size": 0,
 }
 """Parameters that no setting changes, stated so that no default of another version decides."""
-
-ONE_WORKER: Final = (
-    "hypercorn runs one worker in this version, not {workers}; uvicorn and granian run several"
-)
 
 
 def parameters(plan: LaunchPlan) -> EngineParameters:
@@ -72,6 +65,7 @@ def parameters(plan: LaunchPlan) -> EngineParameters:
         "bind": [f"unix:{plan.uds}" if plan.uds else plan.authority()],
         "alpn_protocols": [*alpn_protocols(plan)],
         "backlog": plan.backlog,
+        "workers": plan.workers,
         "graceful_timeout": plan.grace_s,
         "h11_max_incomplete_size": head_room(plan),
         "h2_max_header_list_size": head_room(plan),
@@ -84,30 +78,4 @@ def parameters(plan: LaunchPlan) -> EngineParameters:
         "ca_certs": tls.ca if tls else None,
         "verify_mode": "CERT_REQUIRED" if tls and tls.ca else "CERT_NONE",
     }
-    warnings = (ONE_WORKER.format(workers=plan.workers),) if plan.workers > 1 else ()
-    return EngineParameters("hypercorn", values, list_unsupported(plan, "hypercorn"), warnings)
-
-
-def serve(
-    factory: AppFactory,
-    plan: LaunchPlan,
-    on_listening: Callable[[str], None],
-    on_draining: Callable[[], None] = lambda: None,
-) -> int:
-    """Run one worker until a signal ends it.
-
-    Args:
-        factory: Makes the application.
-        plan: What to run.
-        on_listening: Called with the real URL once connections are accepted.
-        on_draining: Called at the first signal, before anything closes.
-
-    Returns:
-        The exit code: see :mod:`portico.adapters.engine`.
-
-    Raises:
-        BindError: The address is taken; nothing was started.
-    """
-    from portico.adapters.hypercorn_worker import run_worker
-
-    return run_worker(factory, plan, parameters(plan), on_listening, on_draining)
+    return EngineParameters("hypercorn", values, list_unsupported(plan, "hypercorn"))

@@ -45,14 +45,17 @@ class LaunchPlan:
         uvloop: Whether an asyncio engine runs on uvloop.
         keep_alive_s: Idle time before a connection closes.
         header_timeout_s: Time for a request's head.
+        write_timeout_s: Time for which a client may keep a write from going on.
         drain_delay_s: Time from the signal to the listeners' closing.
         grace_s: Time for work in flight at shutdown.
         backlog: Connections that the kernel holds before they are accepted.
         max_connections: Open connections per worker.
         max_head_bytes: What the policy answers 431 above; engines leave it room to.
+        max_target_bytes: What is answered 414 above.
         max_requests: Requests after which a worker is replaced.
         max_requests_jitter: Spread added to that, so that workers do not go together.
         max_memory_bytes: Resident memory above which a worker is replaced.
+        stall_limit_s: Time for which a worker's event loop may be blocked.
         http2: Whether HTTP/2 is offered over TLS.
         tls: None serves plain HTTP.
         root_path: Prefix behind a proxy, without its last slash.
@@ -68,14 +71,17 @@ class LaunchPlan:
     uvloop: bool
     keep_alive_s: float
     header_timeout_s: float
+    write_timeout_s: float
     drain_delay_s: float
     grace_s: float
     backlog: int
     max_connections: int
     max_head_bytes: int
+    max_target_bytes: int
     max_requests: int | None
     max_requests_jitter: int
     max_memory_bytes: int | None
+    stall_limit_s: float
     http2: bool
     tls: TlsPlan | None
     root_path: str
@@ -114,14 +120,17 @@ class LaunchPlan:
             uvloop=server.uvloop,
             keep_alive_s=server.keep_alive,
             header_timeout_s=server.header_timeout,
+            write_timeout_s=server.write_timeout,
             drain_delay_s=server.drain_delay,
             grace_s=server.grace,
             backlog=server.backlog,
             max_connections=server.max_connections,
             max_head_bytes=server.max_head,
+            max_target_bytes=server.max_target,
             max_requests=server.max_requests,
             max_requests_jitter=server.max_requests_jitter,
             max_memory_bytes=server.max_memory,
+            stall_limit_s=server.stall_limit,
             http2=server.http2,
             tls=_tls(settings),
             root_path=(server.root_path or "").rstrip("/"),

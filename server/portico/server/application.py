@@ -27,6 +27,7 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.routing import MapAdapter
 
+from portico.server.inline import InlineHTTPConnection
 from portico.server.requests import tell_route
 
 Runtime = Literal["trio", "asyncio"]
@@ -82,8 +83,8 @@ class Connection(ASGIHTTPConnection):
         await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-class TrioConnection(Connection, TrioASGIHTTPConnection):
-    """The same on Trio."""
+class TrioConnection(InlineHTTPConnection, Connection, TrioASGIHTTPConnection):
+    """The same on Trio: inline on the Trio host."""
 
 
 class Json(JSONProvider):

@@ -47,13 +47,7 @@ PARTIAL: Final[Mapping[str, str]] = {
 """Settings of which a part works, and which."""
 
 PENDING_ON: Final[Mapping[EngineName, tuple[str, ...]]] = {
-    "hypercorn": (
-        "server.header_timeout",
-        "server.max_memory",
-        "server.max_requests",
-        "server.stall_limit",
-        "server.write_timeout",
-    ),
+    "hypercorn": (),
     "uvicorn": (),
     "granian": ("server.drain_delay",),
 }

@@ -1,5 +1,6 @@
 """From resolved settings to a running server, and to its exit code."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -49,6 +50,14 @@ class ServerApplication:
         raise_descriptor_limit()
         logs.configure(self.settings.telemetry)
         return self._make_own() if self.target is None else self._make_other(self.target)
+
+    def or_exit(self) -> ASGIApp:
+        """Make the application, or end this process with one line that says why not."""
+        try:
+            return self()
+        except LoadError as error:
+            print(f"portico: {error}", file=sys.stderr, flush=True)
+            raise SystemExit(EXIT_USAGE) from error
 
     def drain(self) -> None:
         """Let readiness fail from now on, where the application is in this process."""
@@ -145,6 +154,7 @@ def serve(
     target: str | None = None,
     asyncio_app: bool = False,
     read: Sequence[str] = (),
+    resolve_again: Callable[[], Resolution | None] = lambda: None,
 ) -> int:
     """Serve until a signal.
 
@@ -153,6 +163,8 @@ def serve(
         target: Import string of an application to serve in place of the server's own.
         asyncio_app: Whether that one knows asyncio only; the server's own knows both.
         read: Names of the sources that the settings came from.
+        resolve_again: Reads the sources anew at SIGHUP; None if there are problems, which it has
+            reported.
 
     Returns:
         The exit code: 0 ended by a signal, 1 ended by force, 2 cannot bind or no application,
@@ -167,7 +179,7 @@ def serve(
         check(launch.plan, target)
         pending = list_pending(launch.plan.engine, chosen_paths(resolution))
         report.warn([*launch.words.warnings, *pending])
-        return run(resolution, launch, target, report)
+        return run(resolution, launch, target, report, resolve_again)
     except TlsError as error:
         return report.fail(error, EXIT_SETTINGS)
     except (BindError, LoadError) as error:
@@ -188,26 +200,53 @@ def check(plan: LaunchPlan, target: str | None) -> None:
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
     if plan.tls is not None:
         check_tls(plan.tls, plan.engine)
-    if target is not None:
+    # The Trio host forks its workers: what it imports before that is theirs for ever, its threads
+    # too. So it is they who try the application.
+    if target is not None and plan.engine != "hypercorn":
         load_application(target)
 
 
-def run(resolution: Resolution, launch: Launch, target: str | None, report: StartReport) -> int:
+def run(
+    resolution: Resolution,
+    launch: Launch,
+    target: str | None,
+    report: StartReport,
+    resolve_again: Callable[[], Resolution | None],
+) -> int:
     """Start the engine and stay until it ends."""
     from portico.server import logs
 
-    plan, settings = launch.plan, settings_of(resolution)
+    plan = launch.plan
     # Also where the application is made elsewhere: supervisors log too.
-    logs.configure(settings.telemetry)
-    application = ServerApplication(
-        settings,
+    logs.configure(settings_of(resolution).telemetry)
+    application = application_of(resolution, plan, target)
+    if plan.engine != "hypercorn":
+        code: int = _engine(plan).serve(application, plan, report.listening, application.drain)
+        return code
+    from portico.server.host.launching import Served, serve
+
+    def served_next() -> Served | None:
+        following = resolve_again()
+        if following is None:
+            return None
+        next_plan = plan_launch(following, asyncio_app=plan.asyncio_app).plan
+        application = application_of(following, next_plan, target)
+        return Served(application.or_exit, next_plan, application.drain)
+
+    return serve(application.or_exit, plan, report.listening, application.drain, served_next)
+
+
+def application_of(
+    resolution: Resolution, plan: LaunchPlan, target: str | None
+) -> ServerApplication:
+    """Return what makes the application of *resolution* in a worker."""
+    return ServerApplication(
+        settings_of(resolution),
         plan.engine,
         dict(resolution.provenance),
         target,
         bridged=plan.asyncio_app and RUNTIMES[plan.engine] == "trio",
     )
-    code: int = _engine(plan).serve(application, plan, report.listening, application.drain)
-    return code
 
 
 def _engine(plan: LaunchPlan) -> Any:

@@ -6,11 +6,13 @@ import os
 import click
 
 from portico.core.settings import Resolution
-from portico.core.settings.report import sources_read
+from portico.core.settings.report import is_valid, sources_read
+from portico.server.commands.flags import setting_flags
 from portico.server.commands.options import settings_command, strict_option
 from portico.server.commands.output import format_option
-from portico.server.commands.settings import show_warnings, valid_settings
+from portico.server.commands.settings import SettingsError, show_warnings, valid_settings
 from portico.server.reload import MARK
+from portico.server.sources import load
 
 
 @settings_command()
@@ -39,8 +41,20 @@ def serve(
     # Engines and Quart cost more than all the rest: not before the settings are known to be good.
     from portico.server.serving import serve as serve_settings
 
+    def resolve_again() -> Resolution | None:
+        following = load(setting_flags(ctx))
+        if is_valid(following, strict=strict):
+            show_warnings(following)
+            return following
+        SettingsError(following, strict=strict, output_format=output_format).show()
+        return None
+
     return serve_settings(
-        resolution, target=target, asyncio_app=asyncio_app, read=sources_read(resolution)
+        resolution,
+        target=target,
+        asyncio_app=asyncio_app,
+        read=sources_read(resolution),
+        resolve_again=resolve_again,
     )
 
 

@@ -5,7 +5,7 @@ No I/O: the connection feeds what it receives and asks how long it may wait for 
 
 import h11
 
-_SLOWEST_BYTES_PER_S = 500.0
+SLOWEST_BYTES_PER_S = 500.0
 
 
 class Patience:
@@ -22,7 +22,7 @@ class Patience:
 
     def take(self, size: int, waited_s: float) -> None:
         """*size* bytes came after *waited_s* seconds."""
-        earned_s = size / _SLOWEST_BYTES_PER_S
+        earned_s = size / SLOWEST_BYTES_PER_S
         self.credit_s = min(self._most_s, self.credit_s + earned_s - waited_s)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import trio
 
+from portico.server.host.body import SLOWEST_BYTES_PER_S
 from portico.server.host.request import Address
 from portico.server.host.transport import ConnectionLostError, Transport
 
@@ -24,7 +25,6 @@ DISCONNECT_EXTENSION = "portico.disconnect"
 _DISCARD_BYTES = 256 * 1024
 _LINGER_S = 2.0
 _YIELD_BYTES = 256 * 1024
-SLOWEST_BYTES_PER_S = 500.0
 
 
 class Phase(Enum):
@@ -58,6 +58,7 @@ class Connection:
         "_gone",
         "_hooks",
         "_successor",
+        "_unsent",
         "_unyielded_bytes",
         "aborted",
         "client",
@@ -85,6 +86,7 @@ class Connection:
         self._gone: trio.Event | None = None
         self._hooks: list[Callable[[], object]] = []
         self._successor: Upgraded | None = None
+        self._unsent = 0
         self._unyielded_bytes = 0
 
     def abort(self) -> None:
@@ -103,11 +105,30 @@ class Connection:
                 self.worker.report(error)
 
     def expire(self) -> None:
-        """End the connection because a deadline passed."""
-        if self._successor is not None and self.write_by == inf:
-            self._successor.expire()
+        """A deadline passed: end the connection, unless it reads on slowly."""
+        if self.write_by >= self.worker.now:
+            self.overdue()
+        elif self._is_read():
+            self.write_by = self.worker.now + self.worker.limits.write_timeout_s
         else:
             self.abort()
+
+    def overdue(self) -> None:
+        """What was to be read did not come in time."""
+        if self._successor is None:
+            self.abort()
+        else:
+            self._successor.expire()
+
+    def _is_read(self) -> bool:
+        """Whether the client took what the slowest rate that is served makes of the time.
+
+        The kernel says that a socket is writable only when a third of its buffer is free, which
+        a slow reader may need minutes for; so the deadline looks at the buffer itself.
+        """
+        before, self._unsent = self._unsent, self.transport.unsent()
+        least = SLOWEST_BYTES_PER_S * self.worker.limits.write_timeout_s
+        return before - self._unsent >= least
 
     def retire(self) -> None:
         """The drain begins: what is idle ends."""
@@ -150,17 +171,19 @@ class Connection:
         if self.transport.send_now(data):
             await self._yield(len(data), last=last)
             return
-        self.write_by = (
-            trio.current_time()
-            + self.worker.limits.write_timeout_s
-            + len(data) / SLOWEST_BYTES_PER_S
-        )
         try:
             with trio.CancelScope(shield=last):
-                await self.transport.flush()
+                await self.flush_held()
         except BaseException:
             self.abort()  # half a message was sent: nothing may follow it
             raise
+
+    async def flush_held(self) -> None:
+        """Wait until the kernel has taken what it did not take at once."""
+        self._unsent = self.transport.unsent()
+        self.write_by = trio.current_time() + self.worker.limits.write_timeout_s
+        try:
+            await self.transport.flush()
         finally:
             self.write_by = inf
 

@@ -58,12 +58,12 @@ class Http1(Connection):
         finally:
             self.abort()
 
-    def expire(self) -> None:
-        """End the connection because a deadline passed."""
-        awaited = self.phase in (Phase.HEAD, Phase.REQUEST) and self.write_by == inf
+    def overdue(self) -> None:
+        """What was to be read did not come in time: say so, where an answer is awaited."""
+        awaited = self.phase in (Phase.HEAD, Phase.REQUEST)
         if awaited and not (self._response and self._response.started):
             self._answer_now(408, "the request did not arrive in time")
-        super().expire()
+        super().overdue()
 
     @property
     def unread(self) -> bool:

@@ -17,7 +17,7 @@ from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from portico.server.host.connection import SLOWEST_BYTES_PER_S, Connection, Phase
+from portico.server.host.connection import Connection, Phase
 from portico.server.host.http2_request import accept
 from portico.server.host.http2_stream import Stream
 from portico.server.host.request import Address, RequestRefusedError
@@ -94,10 +94,9 @@ class Http2(Connection):
         finally:
             self.abort()
 
-    def expire(self) -> None:
-        """End the connection because a deadline passed."""
-        if self.write_by == inf:
-            self._say_goodbye()
+    def overdue(self) -> None:
+        """Nothing was asked for a while: say goodbye and end."""
+        self._say_goodbye()
         self.abort()
 
     def retire(self) -> None:
@@ -293,16 +292,8 @@ class Http2(Connection):
         data, self._replies = self._replies + self._frames.data_to_send(), b""
         if not data or self.transport.send_now(data):
             return
-        self.write_by = (
-            trio.current_time()
-            + self.worker.limits.write_timeout_s
-            + len(data) / SLOWEST_BYTES_PER_S
-        )
-        try:
-            with trio.CancelScope(shield=True):
-                await self.transport.flush()
-        finally:
-            self.write_by = inf
+        with trio.CancelScope(shield=True):
+            await self.flush_held()
 
     def _say_goodbye(self) -> None:
         """GOAWAY without an error; h2's own would forbid the answers that are under way."""

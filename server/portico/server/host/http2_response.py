@@ -58,8 +58,10 @@ class Http2Response:
         """
         if self.complete or not self._status:
             raise InvalidResponseError("http.response.body came before the start or after the end")
-        if not self._without_body:
-            self._count(len(data), more=more)
+        if self._left is None:
+            self._announce_length(None if more or self._trailers else len(data))
+        elif not self._without_body:
+            self._count(self._left, len(data), more=more)
         self.complete = not more and not self._trailers
         return b"" if self._without_body else bytes(data)
 
@@ -81,12 +83,12 @@ class Http2Response:
         self.complete = True
         return _checked(headers)
 
-    def _count(self, size: int, *, more: bool) -> None:
-        if self._left is None:
-            if not more and not self.started and not self._trailers:
-                self._fields.append((b"content-length", b"%d" % size))
-            return
-        self._left -= size
+    def _announce_length(self, length: int | None) -> None:
+        if length is not None and not self.started and self._status not in (204, 304):
+            self._fields.append((b"content-length", b"%d" % length))
+
+    def _count(self, left: int, size: int, *, more: bool) -> None:
+        self._left = left - size
         if self._left < 0:
             raise InvalidResponseError("the body is longer than its content-length")
         if self._left and not more:

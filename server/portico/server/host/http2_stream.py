@@ -9,11 +9,7 @@ from h2.errors import ErrorCodes
 from trio.lowlevel import ParkingLot
 
 from portico.server.host.body import Patience
-from portico.server.host.connection import (
-    DISCONNECT_EXTENSION,
-    SLOWEST_BYTES_PER_S,
-    Message,
-)
+from portico.server.host.connection import DISCONNECT_EXTENSION, Message
 from portico.server.host.context import own_errors, run_in
 from portico.server.host.http2_response import Http2Response
 from portico.server.host.request import Head, http_scope
@@ -262,21 +258,20 @@ class Stream:
         if not data and not self._response.complete:
             await self._http2.flush()
             return
-        limit_s = self._http2.worker.limits.write_timeout_s + len(data) / SLOWEST_BYTES_PER_S
-        deadline = trio.current_time() + limit_s
+        patience = Patience(self._http2.worker.limits.write_timeout_s)
         rest = memoryview(data)
         while True:
             sent = await self._http2.send_content(self.id, rest, last=self._response.complete)
             rest = rest[sent:]
             if not rest:
                 return
-            if not sent:
-                await self._wait_for_window(deadline)
+            if not self._http2.room(self.id):
+                patience.take(sent, 0.0)
+                await self._wait_for_window(patience)
 
-    async def _wait_for_window(self, deadline: float) -> None:
-        if self._http2.room(self.id):
-            return  # it came while the last piece was being sent
-        with trio.move_on_at(deadline) as wait:
+    async def _wait_for_window(self, patience: Patience) -> None:
+        started_s = trio.current_time()
+        with trio.move_on_after(patience.credit_s) as wait:
             await self._news.park()
         if wait.cancelled_caught:
             self._http2.reset(self.id, ErrorCodes.CANCEL)
@@ -284,3 +279,4 @@ class Stream:
             await self._http2.flush()
         if self._gone:
             raise ConnectionLostError("the client is gone")
+        patience.take(0, trio.current_time() - started_s)

@@ -6,20 +6,19 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 
-from portico.adapters.engine import with_root_path
+from portico.adapters.engine import AppFactory, WorkerFactory
 from portico.adapters.sockets import listening, real_port
 from portico.core.launch import LaunchPlan, reveal
+from portico.server.host.failure import LifespanError
 from portico.server.host.notify import notify
-from portico.server.host.supervisor import Generation, Supervisor
+from portico.server.host.supervisor import EXIT_FAILED, Generation, Supervisor
 from portico.server.host.worker_process import Lifeline
 
 # Lifespan's shutdown may take this long after the grace, as Hypercorn bounds it.
 _SHUTDOWN_S = 60.0
-_ROUTINE = frozenset(("worker_started", "draining", "reloading"))
 _TLS_PARAMETERS = (
     "certfile",
     "keyfile",
@@ -36,72 +35,74 @@ class Served:
     """One configuration of what is served.
 
     Attributes:
-        make_app: Makes the application, in a worker.
+        factory: Makes the application, in a worker; SystemExit ends that with its code.
         plan: What to run.
-        stall_limit_s: How long a worker's event loop may be blocked.
-        write_timeout_s: How long a client may keep a write from going on.
-        max_target_bytes: How long a request's target may be.
-        draining: Called in a worker when its drain begins.
+        on_draining: Called in a worker when its drain begins, before anything closes.
     """
 
-    make_app: Callable[[], Any]
+    factory: AppFactory
     plan: LaunchPlan
-    stall_limit_s: float
-    write_timeout_s: float
-    max_target_bytes: int
-    draining: Callable[[], object]
+    on_draining: Callable[[], object]
+
+
+def _nothing_new() -> Served | None:
+    return None
 
 
 def serve(
-    served: Served,
-    *,
+    factory: AppFactory,
+    plan: LaunchPlan,
     on_listening: Callable[[str], object],
-    resolve_again: Callable[[], Served | None],
+    on_draining: Callable[[], object] = lambda: None,
+    resolve_again: Callable[[], Served | None] = _nothing_new,
 ) -> int:
     """Bind, supervise workers until a signal ends them, and unbind.
 
     Args:
-        served: What to serve first.
+        factory: Makes the application, in a worker; SystemExit ends that with its code.
+        plan: What to run.
         on_listening: Called with the real URL when all workers are ready.
+        on_draining: Called in a worker when its drain begins, before anything closes.
         resolve_again: Resolves the configuration anew at SIGHUP; None if it has problems, which
             it has reported.
 
     Returns:
-        0 after a drain, 1 if work was cut, 3 after a crash loop.
+        0 after a drain, 1 if work was cut, 3 after a crash loop, or a worker's own final code.
 
     Raises:
         BindError: the address is taken; nothing was started.
     """
-    with listening(served.plan) as sock:
-        url = served.plan.url(real_port(sock))
+    with listening(plan) as sock:
 
         def reload() -> Generation | None:
             following = resolve_again()
             if following is None:
                 return None
-            _say_what_stays(served.plan, following.plan)
+            _say_what_stays(plan, following.plan)
             return _generation(following, sock)
 
         supervisor = Supervisor(
-            _generation(served, sock),
+            _generation(Served(factory, plan, on_draining), sock),
             reload=reload,
             log=log,
-            listening=partial(on_listening, url),
+            listening=partial(on_listening, plan.url(real_port(sock))),
             notify=notify,
         )
         return supervisor.run()
 
 
-def log(event: str, **fields: object) -> None:
-    """Log what the supervisor does; what is not routine, as a warning."""
-    logger = structlog.get_logger()
-    routine = event in _ROUTINE or fields.get("expected") is True
-    (logger.info if routine else logger.warning)(event, **fields)
+def log(level: str, event: str, **fields: object) -> None:
+    """Log what the supervisor does."""
+    getattr(structlog.get_logger(), level)(event, **fields)
 
 
 def _say_what_stays(before: LaunchPlan, after: LaunchPlan) -> None:
     if (before.host, before.port, before.uds) != (after.host, after.port, after.uds):
-        log("address_kept", note="the address changes with the next start, not with a reload")
+        log(
+            "warning",
+            "address_kept",
+            note="the address changes with the next start, not with a reload",
+        )
 
 
 def _generation(served: Served, sock: socket.socket) -> Generation:
@@ -109,14 +110,23 @@ def _generation(served: Served, sock: socket.socket) -> Generation:
     return Generation(
         run=partial(_run_worker, served, sock),
         workers=plan.workers,
-        stall_limit_s=served.stall_limit_s,
+        stall_limit_s=plan.stall_limit_s,
         end_limit_s=plan.drain_delay_s + plan.grace_s + _SHUTDOWN_S,
         close_listeners=sock.close,
     )
 
 
 def _run_worker(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
-    """A worker's life. Its modules are imported here: the supervisor does without them."""
+    """A worker's life; what ends it is told, whatever it was."""
+    try:
+        return _live(served, sock, lifeline)
+    except Exception as error:
+        _report(error)
+        return EXIT_FAILED
+
+
+def _live(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
+    # The modules of a worker are imported here: the supervisor does without them.
     from portico.server.host.worker import Limits
     from portico.server.host.worker_main import WorkerPlan, run_worker
 
@@ -124,20 +134,20 @@ def _run_worker(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
     limits = Limits(
         header_timeout_s=plan.header_timeout_s,
         keep_alive_s=plan.keep_alive_s,
-        write_timeout_s=served.write_timeout_s,
+        write_timeout_s=plan.write_timeout_s,
         drain_delay_s=plan.drain_delay_s,
         grace_s=plan.grace_s,
         max_head_bytes=plan.max_head_bytes,
-        max_target_bytes=served.max_target_bytes,
+        max_target_bytes=plan.max_target_bytes,
         max_connections=plan.max_connections,
     )
     return run_worker(
         WorkerPlan(
-            make_app=lambda: with_root_path(served.make_app(), plan.root_path, False),
+            make_app=WorkerFactory(served.factory, plan.root_path),
             limits=limits,
             listeners=[sock],
             report=_report,
-            draining=served.draining,
+            draining=served.on_draining,
             make_tls=partial(_tls_context, plan) if plan.tls else None,
             root_path=plan.root_path,
             max_requests=plan.max_requests,
@@ -150,7 +160,11 @@ def _run_worker(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
 
 
 def _report(error: BaseException) -> None:
-    structlog.get_logger().error("the application failed", exc_info=error)
+    logger = structlog.get_logger()
+    if isinstance(error, LifespanError):
+        logger.critical(str(error))
+    else:
+        logger.error("the application failed", exc_info=error)
 
 
 def _loop(plan: LaunchPlan) -> Callable[[], AbstractAsyncContextManager[object]]:

@@ -9,11 +9,8 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError
 
+from portico.server.host.failure import LifespanError, find
 from portico.server.host.hypercorn_config import configuration
-
-
-class LifespanError(Exception):
-    """The application did not start, or did not shut down cleanly; the text says why."""
 
 
 @asynccontextmanager
@@ -23,24 +20,30 @@ async def lifespan(app: Any, state: dict[str, Any], *, report: Any) -> AsyncIter
     Raises:
         LifespanError: the application said so, or took too long.
     """
-    protocol = Lifespan(ASGIWrapper(app), configuration(report), state)
+    failures: list[str] = []
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        async def noting(message: Any) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failures.append(message.get("message", ""))
+            await send(message)
+
+        await app(scope, receive, noting)
+
+    protocol = Lifespan(ASGIWrapper(noted), configuration(report), state)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(protocol.handle_lifespan)
             await protocol.wait_for_startup()
-            await trio.lowlevel.checkpoint()  # a failure must arrive before anything is served
+            if failures:  # Hypercorn's own error of it comes a few steps later
+                raise LifespanError(f"the application's start-up failed: {failures[0]}")
             yield
             await protocol.wait_for_shutdown()
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        failure = _first(group)
+        failure = find(group, LifespanError) or find(
+            group, LifespanFailureError, LifespanTimeoutError
+        )
         if failure is None:
             raise
         raise LifespanError(str(failure)) from group
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    found: BaseException | None = group.subgroup((LifespanFailureError, LifespanTimeoutError))
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

@@ -19,6 +19,8 @@ from portico.server.host.worker_process import Lifeline, Word, WorkerProcess, fo
 EXIT_DONE = 0
 EXIT_FAILED = 1
 EXIT_CRASH_LOOP = 3
+# What another start would not mend: no such application, or settings that do not hold.
+FINAL = frozenset((2, 78))
 
 _STARTS_MAX = 6
 _BACKOFF_S = 0.1
@@ -58,7 +60,7 @@ class Supervisor:
     Attributes:
         generation: What new workers are started with.
         reload: Resolves the configuration again; None if it has problems, which it reports.
-        log: Takes an event and its fields.
+        log: Takes a level, an event and its fields.
         listening: Called once, when the first generation is ready.
         notify: Tells the service manager (sd_notify's assignments).
     """
@@ -136,10 +138,11 @@ class Supervisor:
     def _end(self, why: str, exit_code: int = EXIT_DONE) -> None:
         """The first time: drain. The second time: at once."""
         if self._ending_by is not None:
-            self.log("ending_now", reason=why)
+            self.log("warning", "ending_now", reason=why)
+            self._exit = self._exit or EXIT_FAILED
             self._kill_all()
             return
-        self.log("draining", reason=why, workers=len(self._workers))
+        self.log("info", "draining", reason=why, workers=len(self._workers))
         self.notify("STOPPING=1")
         self._exit = self._exit or exit_code
         self._ending_by = self.clock() + self.generation.end_limit_s
@@ -159,13 +162,13 @@ class Supervisor:
         self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         generation = self.reload()
         if generation is None:
-            self.log("reload_refused", generation=self._number)
+            self.log("warning", "reload_refused", generation=self._number)
         else:
             self._before = self.generation, self._number
             self.generation, self._number = generation, self._started + 1
             self._started = self._number
             self._failures = 0
-            self.log("reloading", generation=self._number)
+            self.log("info", "reloading", generation=self._number)
         self.notify("READY=1")
 
     # -- strength -------------------------------------------------------------------------------
@@ -207,7 +210,9 @@ class Supervisor:
         self._selector.register(
             worker, selectors.EVENT_READ, functools.partial(self._hear_worker, worker)
         )
-        self.log("worker_started", worker=worker.pid, generation=self._number)
+        # The first ones are what everybody expects; the listening line tells of them.
+        level = "info" if self._announced else "debug"
+        self.log(level, "worker_started", worker=worker.pid, generation=self._number)
 
     # -- workers --------------------------------------------------------------------------------
 
@@ -242,10 +247,10 @@ class Supervisor:
             elif now - worker.beat_at > self._patience_s(worker):
                 self._replace_blocked(worker, now - worker.beat_at)
             elif now > worker.end_by:
-                self.log("worker_overdue", worker=worker.pid)
+                self.log("warning", "worker_overdue", worker=worker.pid)
                 worker.kill()
         if self._ending_by is not None and now > self._ending_by and not self._killed:
-            self.log("drain_overdue", workers=len(self._workers))
+            self.log("warning", "drain_overdue", workers=len(self._workers))
             self._exit = self._exit or EXIT_FAILED
             self._kill_all()
 
@@ -255,6 +260,7 @@ class Supervisor:
 
     def _replace_blocked(self, worker: WorkerProcess, silent_s: float) -> None:
         self.log(
+            "error",
             "worker_blocked",
             worker=worker.pid,
             silent_s=round(silent_s, 3),
@@ -268,26 +274,32 @@ class Supervisor:
         if not worker.heard_out:
             self._selector.unregister(worker)
         worker.close()
-        expected = worker.leaving and status == 0
-        self.log("worker_ended", worker=worker.pid, status=status, expected=expected)
+        expected = status == 0 and worker.leaving
+        final = status in FINAL and not self._announced  # it has said why itself
+        level = "debug" if expected or final else "warning"
+        self.log(level, "worker_ended", worker=worker.pid, status=status)
         if self._ending_by is not None:
             if not expected and not self._killed:
                 self._exit = self._exit or EXIT_FAILED
         elif not worker.ready and not worker.leaving:
-            self._failed_to_start()
+            self._failed_to_start(status)
 
-    def _failed_to_start(self) -> None:
+    def _failed_to_start(self, status: int) -> None:
+        if status in FINAL and not self._announced:
+            self._exit = status
+            self._ending_by = self.clock()
+            return
         self._failures += 1
         delay_s = min(_BACKOFF_S * 2**self._failures, _BACKOFF_MAX_S)
         self._start_after = self.clock() + delay_s
         if self._failures < _STARTS_MAX:
             return
         if self._before is not None and any(worker.ready for worker in self._workers):
-            self.log("reload_failed", generation=self._number, starts=self._failures)
+            self.log("warning", "reload_failed", generation=self._number, starts=self._failures)
             self.generation, self._number = self._before
             self._before, self._failures = None, 0
         else:
-            self.log("crash_loop", starts=self._failures)
+            self.log("warning", "crash_loop", starts=self._failures)
             self._end("crash loop", EXIT_CRASH_LOOP)
 
     def _over(self) -> bool:

@@ -5,8 +5,11 @@ be closed from another task: that wakes whoever waits on them, shielded or not, 
 `ConnectionLostError`. One task at a time receives, and one sends.
 """
 
+import fcntl
 import socket
 import ssl
+import sys
+import termios
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -42,6 +45,9 @@ class Transport(Protocol):
 
     async def flush(self) -> None:
         """Hand to the kernel what was held back, waiting for room."""
+
+    def unsent(self) -> int:
+        """Bytes that the peer has not acknowledged, held back or in the kernel."""
 
     async def finish(self) -> None:
         """Say that nothing more is sent; what the peer still sends can be received."""
@@ -108,6 +114,14 @@ class SocketTransport:
             except OSError as error:
                 raise ConnectionLostError(str(error)) from error
         self._held = _NOTHING
+
+    def unsent(self) -> int:
+        """Bytes that the peer has not acknowledged, held back or in the kernel."""
+        try:
+            queued = fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4))
+        except OSError:
+            return 0
+        return int.from_bytes(queued, sys.byteorder) + len(self._held)
 
     async def finish(self) -> None:
         """Say that nothing more is sent."""
@@ -212,6 +226,10 @@ class TLSTransport:
         await self._under.flush()
         while not self._push_now():
             await self._under.flush()
+
+    def unsent(self) -> int:
+        """Bytes, encrypted, that the peer has not acknowledged."""
+        return self._under.unsent() + self._outgoing.pending
 
     async def finish(self) -> None:
         """Say, encrypted, that nothing more is sent; an abort does not, and shows as a cut."""

@@ -12,7 +12,7 @@ from socket import socket
 
 import trio
 
-from portico.server.host.lifespan import LifespanError
+from portico.server.host.failure import LifespanError, find
 from portico.server.host.worker import ASGIApplication, Limits, Report, Worker, serve
 from portico.server.host.worker_process import BEAT_S, Lifeline, Word
 
@@ -59,25 +59,28 @@ def run_worker(plan: WorkerPlan, lifeline: Lifeline) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        worker = Worker(
-            plan.make_app(),
-            plan.limits,
-            plan.report,
-            root_path=plan.root_path,
-            tls=plan.make_tls() if plan.make_tls else None,
-            max_requests=_spread(plan.max_requests, plan.max_requests_jitter),
-        )
+        worker = _worker(plan)
         trio.run(_live, plan, worker, lifeline)
-    except LifespanError as error:
-        plan.report(error)
-        return EXIT_FAILED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_FAILED
     except BaseExceptionGroup as group:
-        plan.report(group)
+        plan.report(find(group, LifespanError) or group)
         return EXIT_FAILED
     except Exception as error:
         plan.report(error)
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def _worker(plan: WorkerPlan) -> Worker:
+    return Worker(
+        plan.make_app(),
+        plan.limits,
+        plan.report,
+        root_path=plan.root_path,
+        tls=plan.make_tls() if plan.make_tls else None,
+        max_requests=_spread(plan.max_requests, plan.max_requests_jitter),
+    )
 
 
 def _spread(count: int | None, jitter: int) -> int | None:
