@@ -8,7 +8,7 @@ from typing import Final
 from quart import Response
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
-from portico.core.problem import CONTENT_TYPE, Problem
+from portico.core.problem import CONTENT_TYPE, Problem, Refusal
 from portico.server.requests import request_id
 from portico.server.state import current_state
 
@@ -24,6 +24,19 @@ DETAILS: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 """What to tell where the one who raised the error said nothing of their own."""
+
+
+class RefusedError(HTTPException):
+    """A refusal in the policy's words, raised by a handler."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problem.detail)
+        self.code = refusal.problem.status
+        self._lines = refusal.problem.headers
+
+    def get_headers(self, *_: object) -> list[tuple[str, str]]:
+        """Give the problem's own header lines."""
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._lines]
 
 
 async def answer_problem(error: HTTPException) -> Response:
