@@ -13,7 +13,6 @@ from portico.core.launch import LaunchPlan
 from portico.core.settings import build
 from tests.conformance.target import make
 
-
 LAUNCHERS = {
     "hypercorn": "portico.server.host.launching",
     "uvicorn": "portico.adapters.uvicorn",

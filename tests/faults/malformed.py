@@ -70,9 +70,7 @@ _GRANIAN_CHUNKS: Final = tuple(name for name in MALFORMED if name.startswith("a 
 
 ANSWERED: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
     {
-        "hypercorn": {
-            **dict.fromkeys(_HEAD_BOUNDS, 200),
-        },
+        "hypercorn": {},
         "uvicorn": {
             **dict.fromkeys((*_HEAD_BOUNDS, *_HOSTS), 200),
             "a header of 1 MiB": 200,

@@ -21,7 +21,7 @@ from portico.server.host.request import (
     Scope,
     http_scope,
 )
-from portico.server.host.response import InvalidResponseError, Response, interim, plain
+from portico.server.host.response import InvalidResponseError, Response, interim, problem
 from portico.server.host.transport import ConnectionLostError, Transport
 from portico.server.host.websocket import WebSocket
 
@@ -198,7 +198,7 @@ class Http1(Connection):
 
     def _answer_now(self, status: int, detail: str = "") -> None:
         """Send an answer of the host's own as far as the kernel takes it without waiting."""
-        self.send_now(plain(status, self.worker.date_line, detail))
+        self.send_now(problem(status, self.worker.date_line, detail))
 
     # -- ASGI -----------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ kept until its first body message, so that head and body leave in one write and 
 whole gets its Content-Length.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -195,12 +196,12 @@ def interim(status: int, headers: Headers = ()) -> bytes:
     )
 
 
-def plain(status: int, date: bytes, detail: str = "", *, headers: Headers = ()) -> bytes:
-    """A whole plain-text response of the host's own, which closes the connection."""
-    phrase = HTTPStatus(status).phrase
-    content = (f"{phrase}: {detail}" if detail else phrase).encode() + b"\n"
+def problem(status: int, date: bytes, detail: str = "", *, headers: Headers = ()) -> bytes:
+    """A whole response of the host's own, which closes the connection (RFC 9457)."""
+    members = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    content = json.dumps(members | ({"detail": detail} if detail else {})).encode()
     response = Response(method="GET", http11=True, closes=True)
-    response.start(status, [(b"content-type", b"text/plain; charset=utf-8"), *headers])
+    response.start(status, [(b"content-type", b"application/problem+json"), *headers])
     return response.body(content, more=False, date=date)
 
 

@@ -18,7 +18,7 @@ from wsproto.frame_protocol import CloseReason
 from portico.server.host.context import own_errors, run_in
 from portico.server.host.handshake import Handshake
 from portico.server.host.request import Head, RequestRefusedError, websocket_scope
-from portico.server.host.response import InvalidResponseError, Response, interim, plain
+from portico.server.host.response import InvalidResponseError, Response, interim, problem
 from portico.server.host.transport import ConnectionLostError
 
 if TYPE_CHECKING:
@@ -70,10 +70,13 @@ class WebSocket:
             await self._answer(refusal.status, refusal.detail, refusal.headers)
             return
         self._connection.on_abort(self._lost)
-        async with trio.open_nursery() as self._tasks:
-            await self._run_application()
-            await self._conclude()
-            self._tasks.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as self._tasks:
+                await self._run_application()
+                await self._conclude()
+                self._tasks.cancel_scope.cancel()
+        except* ConnectionLostError:
+            self._connection.abort()
 
     def retire(self) -> None:
         """The drain begins: tell both sides; the client may come back to another worker."""
@@ -198,7 +201,7 @@ class WebSocket:
 
     async def _answer(self, status: int, detail: str = "", headers: Any = ()) -> None:
         """Answer instead of the application, and end."""
-        answer = plain(status, self._worker.date_line, detail, headers=headers)
+        answer = problem(status, self._worker.date_line, detail, headers=headers)
         await self._connection.write(answer, last=True)
         self._ended(CloseReason.ABNORMAL_CLOSURE, "")
 
@@ -210,12 +213,11 @@ class WebSocket:
         connection, transport = self._connection, self._connection.transport
         try:
             while True:
-                if data:
-                    self._pinged = False
-                    connection.read_by = self._worker.now + self._worker.limits.websocket_ping_s
-                    self._frames.receive_data(data)
-                    for event in self._frames.events():
-                        await self._take(event)
+                self._pinged = False
+                connection.read_by = self._worker.now + self._worker.limits.websocket_ping_s
+                self._frames.receive_data(data)
+                for event in self._frames.events():
+                    await self._take(event)
                 if self._frames.state is ConnectionState.CLOSED:
                     return
                 data = await transport.receive_when_ready()

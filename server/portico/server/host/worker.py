@@ -20,7 +20,7 @@ from portico.server.host.http1 import Http1
 from portico.server.host.http2 import Http2
 from portico.server.host.lifespan import lifespan
 from portico.server.host.request import Address
-from portico.server.host.response import plain
+from portico.server.host.response import problem
 from portico.server.host.transport import (
     ClearTextError,
     ConnectionLostError,
@@ -178,7 +178,7 @@ class Worker:
 
     def _turn_away(self, sock: socket.socket) -> None:
         if self.tls is None:
-            answer = plain(
+            answer = problem(
                 503, self.date_line, "too many connections", headers=[(b"retry-after", b"1")]
             )
             try:
@@ -198,9 +198,8 @@ class Worker:
             sock.close()
         except BaseExceptionGroup as group:
             errors = own_errors(group)
-            if errors is None:
-                raise
-            self.report(errors)
+            if errors is not None:
+                self.report(errors)
         except Exception as error:
             self.report(error)
         finally:
@@ -229,7 +228,7 @@ class Worker:
             try:
                 await transport.handshake()
             except ClearTextError:
-                sock.send(plain(400, self.date_line, "this port speaks HTTPS"))
+                sock.send(problem(400, self.date_line, "this port speaks HTTPS"))
                 raise
             return transport, transport.alpn
         raise ConnectionLostError("the TLS handshake did not arrive in time")
