@@ -205,7 +205,7 @@ class WebSocketPeer:
     def __init__(self, stream: Any, path: str = "/ws", **options: Any) -> None:
         self.stream = stream
         uri = websockets.uri.parse_uri(f"ws://localhost{path}")
-        self.protocol = websockets.client.ClientProtocol(uri, **options)
+        self.protocol = websockets.client.ClientProtocol(uri, max_size=None, **options)
         self.received: list[Any] = []
         self.closed = False
 
@@ -243,6 +243,7 @@ class WebSocketPeer:
     async def frame(self) -> websockets.frames.Frame:
         """The next frame."""
         while not self.received:
+            assert not self.closed
             await self.take()
         frame = self.received.pop(0)
         assert isinstance(frame, websockets.frames.Frame)

@@ -224,8 +224,8 @@ class Http2(Connection):
     async def _serve(self, stream: Stream) -> None:
         try:
             await stream.run()
-        except ConnectionLostError:
-            return
+        except* ConnectionLostError:
+            stream.leave()
         finally:
             del self._streams[stream.id]
             if not self._streams:

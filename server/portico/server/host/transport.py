@@ -117,6 +117,8 @@ class SocketTransport:
 
     def unsent(self) -> int:
         """Bytes that the peer has not acknowledged, held back or in the kernel."""
+        if self._closed:
+            return 0
         try:
             queued = fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4))
         except OSError:
@@ -140,6 +142,8 @@ class SocketTransport:
         self._socket.close()
 
     async def _wait(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
+        if self._closed:
+            raise ConnectionLostError("the connection was ended")
         self._waiting += 1
         try:
             await wait(self._socket)

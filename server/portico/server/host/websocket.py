@@ -218,7 +218,7 @@ class WebSocket:
                 self._frames.receive_data(data)
                 for event in self._frames.events():
                     await self._take(event)
-                if self._frames.state is ConnectionState.CLOSED:
+                if self._end is not None and not self._farewell_due:
                     return
                 data = await transport.receive_when_ready()
                 if not data:
@@ -238,13 +238,13 @@ class WebSocket:
         """RFC 6455 5.5.1: answer a close with a close; a broken frame is answered likewise."""
         broken = self._frames.state is ConnectionState.OPEN
         reason = event.reason if broken else None
-        self._farewell_due = False
+        self._farewell_due = True
         self._ended(event.code, event.reason or "")
         # 1005 and 1006 never travel: without a code of the client's there is none in the answer.
         code = event.code if event.code not in (1005, 1006) else 1000
         await self._say(CloseConnection(code=code, reason=reason))
-        if broken:
-            self._connection.abort()
+        self._farewell_due = False
+        self._news.unpark_all()
 
     async def _take_part(self, event: TextMessage | BytesMessage) -> None:
         if self._parts is None:
