@@ -11,8 +11,6 @@ PENDING: Final = (
     "database.",
     "headers.",
     "health.database_gates",
-    "health.in_flight",
-    "health.loop_lag",
     "health.pool_wait",
     "health.redis_gates",
     "hosts.",

@@ -14,6 +14,9 @@ COMMANDS: Final = {
     "serve": LazyCommand("serve:serve", "Run the server, or any ASGI application behind it."),
     "config": LazyCommand("config:config", "Check, show and explain the settings."),
     "cors": LazyCommand("cors:cors", "Explain what a browser will do with a request."),
+    "healthcheck": LazyCommand(
+        "healthcheck:healthcheck", "Ask a server whether it is ready, live or started."
+    ),
     "plan": LazyCommand("plan:plan", "Print what the engine will be given."),
     "openapi": LazyCommand("openapi:openapi", "Print the API's OpenAPI document."),
     "version": LazyCommand("version:version", "Print the version."),
