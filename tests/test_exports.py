@@ -242,6 +242,7 @@ SURFACE: dict[str, set[str]] = {
         "Figures",
         "GROWTH",
         "MIB",
+        "MemoryBound",
         "RESERVE_BYTES",
         "UNLIMITED_V1",
         "WorkerPlan",
@@ -251,8 +252,10 @@ SURFACE: dict[str, set[str]] = {
         "parse_cpu_max",
         "parse_meminfo",
         "parse_memory_max",
+        "parse_page_cache",
         "plan_workers",
         "smallest",
+        "tightest",
     },
     "portico.adapters.asgi": {
         "InvalidAnswerError",
@@ -260,6 +263,7 @@ SURFACE: dict[str, set[str]] = {
         "PolicyMiddleware",
         "current_exchange",
     },
+    "portico.adapters.draining": {"DRAIN", "Drain"},
     "portico.adapters.engine": {
         "ASGIApp",
         "AppFactory",

@@ -1,19 +1,24 @@
 """Worker plans from given figures, and the kernel's texts."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portico.core.workers import (
     MIB,
     CgroupPaths,
     Figures,
+    MemoryBound,
     Workload,
     parse_cfs,
     parse_cgroup,
     parse_cpu_max,
     parse_meminfo,
     parse_memory_max,
+    parse_page_cache,
     plan_workers,
     smallest,
+    tightest,
 )
 
 
@@ -152,3 +157,65 @@ def test_parse_meminfo_leaves_out_what_is_no_size():
 def test_smallest_leaves_out_what_does_not_bound():
     assert smallest([None, 3, 2, None]) == 2
     assert smallest([None]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "cached"),
+    [
+        ("anon 900\ninactive_file 100\nactive_file 20\n", 120),
+        ("inactive_file 1\nactive_file 2\ntotal_inactive_file 30\ntotal_active_file 4\n", 34),
+        ("inactive_file 100\nactive_file many\nodd\n", 100),
+        ("", 0),
+    ],
+)
+def test_parse_page_cache(text: str, cached: int):
+    assert parse_page_cache(text) == cached
+
+
+def test_the_tightest_bound_is_the_one_that_leaves_the_least():
+    roomy, full = MemoryBound(512 * MIB, 0), MemoryBound(1024 * MIB, 900 * MIB)
+    assert tightest([roomy, full]) == full
+    assert tightest([roomy]) == roomy
+    assert tightest([]) is None
+
+
+BOUNDS = st.builds(MemoryBound, st.integers(0, 2**50), st.integers(0, 2**50))
+
+
+@given(bounds=st.lists(BOUNDS, min_size=1))
+def test_no_bound_leaves_less_than_the_tightest(bounds: list[MemoryBound]):
+    found = tightest(bounds)
+    assert found in bounds
+    assert found is not None
+    assert all(found.free_bytes <= bound.free_bytes for bound in bounds)
+
+
+FIGURES = st.builds(
+    Figures,
+    affinity=st.integers(1, 512),
+    quotas=st.lists(st.floats(0.001, 512)).map(tuple),
+    memory_limit_bytes=st.none() | st.integers(0, 2**42),
+    memory_others_bytes=st.integers(0, 2**42),
+    worker_rss_bytes=st.integers(1, 2**34),
+    database_connections=st.none() | st.integers(0, 10_000),
+    pool=st.integers(1, 100),
+    replicas=st.integers(1, 100),
+)
+
+
+@given(figures=FIGURES, workload=st.sampled_from(["general", "gpu", "high-concurrency"]))
+def test_a_plan_is_within_every_bound_or_is_one_worker(figures: Figures, workload: Workload):
+    plan = plan_workers(figures, workload)
+    assert plan.count >= 1
+    assert plan.count == 1 or all(plan.count <= limit for limit in plan.limits.values())
+    assert plan.limits[plan.bound] == min(plan.limits.values())
+    assert f"decided by {plan.bound}" in str(plan)
+
+
+@given(text=st.text())
+def test_any_text_of_the_kernel_is_read(text: str):
+    assert parse_page_cache(text) >= 0
+    assert parse_memory_max(text) is None or text.strip().isdecimal()
+    assert all(size >= 0 for size in parse_meminfo(text).values())
+    parse_cgroup(text)
+    parse_cpu_max(text)

@@ -33,7 +33,7 @@ class Figures:
     Attributes:
         affinity: CPUs that this process may run on, at least 1.
         quotas: CPU quotas of the own cgroup and its parents, in CPUs.
-        memory_limit_bytes: Smallest memory limit, of the machine or a cgroup.
+        memory_limit_bytes: The memory limit that leaves the least, of the machine or a cgroup.
         memory_others_bytes: What others use of it already.
         worker_rss_bytes: Resident memory of one warm worker.
         database_connections: ``max_connections`` of the PostgreSQL that is configured.
@@ -130,6 +130,29 @@ def _fitting_database(figures: Figures) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryBound:
+    """One limit of memory, of the machine or of a cgroup.
+
+    Attributes:
+        limit_bytes: What all processes under it may use.
+        used_bytes: What they use already, page cache aside, which goes when memory is short.
+    """
+
+    limit_bytes: int
+    used_bytes: int
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left; less than nothing where a limit was lowered below the use."""
+        return self.limit_bytes - self.used_bytes
+
+
+def tightest(bounds: Iterable[MemoryBound]) -> MemoryBound | None:
+    """Return the bound that leaves the least: not always the one with the lowest limit."""
+    return min(bounds, key=lambda bound: bound.free_bytes, default=None)
+
+
+@dataclass(frozen=True, slots=True)
 class CgroupPaths:
     """Where the kernel keeps this process's bounds: the own directory first, then its parents.
 
@@ -195,6 +218,17 @@ def parse_memory_max(text: str) -> int | None:
     """
     limit = _whole(text)
     return limit if limit is not None and limit < UNLIMITED_V1 else None
+
+
+def parse_page_cache(text: str) -> int:
+    """Read how much a cgroup's files take in memory from its v2 or v1 ``memory.stat``, in bytes.
+
+    In v1 the lines that include the cgroups below begin with ``total_``; in v2 all include them.
+    """
+    lines = (line.split() for line in text.splitlines())
+    figures = {parts[0]: _whole(parts[1]) or 0 for parts in lines if len(parts) == 2}
+    hierarchical = "total_" if "total_inactive_file" in figures else ""
+    return sum(figures.get(f"{hierarchical}{kind}_file", 0) for kind in ("inactive", "active"))
 
 
 def parse_meminfo(text: str) -> Mapping[str, int]:

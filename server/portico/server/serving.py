@@ -15,7 +15,7 @@ from portico.core.launch import EngineParameters, LaunchPlan
 from portico.core.settings import Resolution, Settings
 from portico.core.workers import WorkerPlan, plan_workers
 from portico.server.loading import LoadError, load_application
-from portico.server.machine import raise_descriptor_limit, read_figures
+from portico.server.machine import list_shortages, raise_descriptor_limit, read_figures
 from portico.server.pending import list_pending
 from portico.server.reload import is_watched, watch_and_serve
 from portico.server.startup import StartReport
@@ -178,7 +178,8 @@ def serve(
     try:
         check(launch.plan, target)
         pending = list_pending(launch.plan.engine, chosen_paths(resolution))
-        report.warn([*launch.words.warnings, *pending])
+        shortages = list_shortages(launch.plan.max_connections)
+        report.warn([*launch.words.warnings, *shortages, *pending])
         return run(resolution, launch, target, report, resolve_again)
     except TlsError as error:
         return report.fail(error, EXIT_SETTINGS)
