@@ -173,7 +173,10 @@ SURFACE: dict[str, set[str]] = {
         "Refusal",
         "TITLES",
     },
-    "portico.core.readiness": {"sources", "used_share"},
+    "portico.core.readiness": {
+        "sources",
+        "used_share",
+    },
     "portico.core.routes": {
         "ADMIN",
         "Route",
@@ -263,7 +266,10 @@ SURFACE: dict[str, set[str]] = {
         "PolicyMiddleware",
         "current_exchange",
     },
-    "portico.adapters.draining": {"DRAIN", "Drain"},
+    "portico.adapters.draining": {
+        "DRAIN",
+        "Drain",
+    },
     "portico.adapters.engine": {
         "ASGIApp",
         "AppFactory",
