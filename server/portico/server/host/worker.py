@@ -14,6 +14,7 @@ from typing import Any
 
 import trio
 
+from portico.adapters.draining import Drain
 from portico.server.host.connection import Connection
 from portico.server.host.context import own_errors
 from portico.server.host.http1 import Http1
@@ -67,6 +68,7 @@ class Worker:
     root_path: str = ""
     tls: ssl.SSLContext | None = None
     state: dict[str, Any] = field(default_factory=dict)
+    ending: Drain = field(default_factory=Drain)
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     now: float = 0.0
     date_line: bytes = b""
@@ -240,6 +242,7 @@ class Worker:
         self.draining = True
         for connection in tuple(self.connections):
             connection.retire()
+        self.ending.begin()
         if self.admitted:
             with trio.move_on_after(self.limits.grace_s):
                 await self._empty.wait()

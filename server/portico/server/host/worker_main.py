@@ -12,6 +12,7 @@ from socket import socket
 
 import trio
 
+from portico.adapters.draining import DRAIN, Drain
 from portico.server.host.failure import LifespanError, find
 from portico.server.host.worker import ASGIApplication, Limits, Report, Worker, serve
 from portico.server.host.worker_process import BEAT_S, Lifeline, Word
@@ -73,10 +74,13 @@ def run_worker(plan: WorkerPlan, lifeline: Lifeline) -> int:
 
 
 def _worker(plan: WorkerPlan) -> Worker:
+    ending = Drain()
     return Worker(
         plan.make_app(),
         plan.limits,
         plan.report,
+        state={DRAIN: ending},
+        ending=ending,
         root_path=plan.root_path,
         tls=plan.make_tls() if plan.make_tls else None,
         max_requests=_spread(plan.max_requests, plan.max_requests_jitter),
