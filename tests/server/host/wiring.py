@@ -39,14 +39,18 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    app: ASGIApplication, limits: Limits | None = None, **options: Any
+    app: ASGIApplication,
+    limits: Limits | None = None,
+    *,
+    deadline_s: float = DEADLINE_S * 3,
+    **options: Any,
 ) -> AsyncIterator[Running]:
     """Serve *app* until the block ends, then drain; what it reported must be expected."""
     listener = bound()
     reported: list[BaseException] = []
     worker = Worker(app, limits or Limits(), reported.append, **options)
     run = Running(worker, listener.getsockname()[1], reported=reported)
-    with trio.fail_after(DEADLINE_S * 3):
+    with trio.fail_after(deadline_s):
         async with trio.open_nursery() as nursery:
             started = trio.Event()
 

@@ -6,6 +6,7 @@ No I/O: the connection feeds what it receives and asks how long it may wait for 
 import h11
 
 SLOWEST_BYTES_PER_S = 500.0
+_CHUNKS_END = b"\r\n\r\n"
 
 
 class Patience:
@@ -33,10 +34,20 @@ class RequestBody:
     100 (Continue) before it sends.
     """
 
-    __slots__ = ("_ahead", "_parser", "_patience", "complete", "continue_owed")
+    __slots__ = (
+        "_ahead",
+        "_chunked",
+        "_last_fed",
+        "_parser",
+        "_patience",
+        "complete",
+        "continue_owed",
+    )
 
-    def __init__(self, parser: h11.Connection, *, patience_s: float) -> None:
+    def __init__(self, parser: h11.Connection, *, chunked: bool, patience_s: float) -> None:
         self._parser = parser
+        self._chunked = chunked
+        self._last_fed = parser.trailing_data[0] if chunked else b""
         self._patience = Patience(patience_s)
         self._ahead: bytes | None = None
         self.continue_owed = parser.they_are_waiting_for_100_continue
@@ -71,10 +82,19 @@ class RequestBody:
         """Give what was received (empty: the end of the stream) after *waited_s* seconds."""
         self.continue_owed = False
         self._patience.take(len(data), waited_s)
+        if self._chunked:
+            self._last_fed = self._last_fed[-len(_CHUNKS_END) :] + data
         self._parser.receive_data(data)
 
     def _parse(self) -> bytes | None:
         event = self._parser.next_event()
         if isinstance(event, h11.EndOfMessage):
+            self._refuse_lenient_end()
             self.complete = True
         return bytes(event.data) if isinstance(event, h11.Data) else None
+
+    def _refuse_lenient_end(self) -> None:
+        """RFC 9112 7.1: h11 takes a bare LF for the end of the trailer section."""
+        end = len(self._last_fed) - len(self._parser.trailing_data[0])
+        if self._chunked and not self._last_fed[:end].endswith(_CHUNKS_END):
+            raise h11.RemoteProtocolError("the chunks do not end with an empty line")

@@ -126,7 +126,7 @@ class Http1(Connection):
         self._body = None
         if head.has_body:
             patience_s = self.worker.limits.header_timeout_s
-            self._body = RequestBody(parser, patience_s=patience_s)
+            self._body = RequestBody(parser, chunked=head.chunked, patience_s=patience_s)
         response = self._response = Response(
             method=head.method, http11=head.http11, closes=head.closes or self.worker.draining
         )

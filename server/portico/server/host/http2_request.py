@@ -52,6 +52,7 @@ def accept(headers: Iterable[tuple[bytes, bytes]], *, max_head: int, max_target:
         http11=True,
         closes=False,
         has_body=True,
+        chunked=False,
         websocket=False,
     )
 

@@ -1,5 +1,6 @@
 """Request heads: what RFC 9112 lets in beyond h11's parsing, and the ASGI scope of it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -7,6 +8,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import h11
+
+_LENGTH_LINE = re.compile(rb"(?i)\r\ncontent-length:[^\r]*")
 
 Scope = dict[str, Any]
 Address = tuple[str, int | None] | None
@@ -38,7 +41,8 @@ class Head:
     """A request head that was accepted.
 
     ``target`` is the path with its query, in origin form or ``*``; ``closes`` whether the
-    connection ends after the answer; ``has_body`` whether content is announced.
+    connection ends after the answer; ``has_body`` whether content is announced, ``chunked``
+    whether in chunks.
     """
 
     method: str
@@ -47,6 +51,7 @@ class Head:
     http11: bool
     closes: bool
     has_body: bool
+    chunked: bool
     websocket: bool
 
 
@@ -131,6 +136,7 @@ def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) 
         http11=http11,
         closes=b"close" in tokens or not (http11 or b"keep-alive" in tokens),
         has_body=bool(lengths or codings),
+        chunked=codings > 0,
         websocket=b"upgrade" in tokens and upgrade == b"websocket" and request.method == b"GET",
     )
 
@@ -147,8 +153,10 @@ def _refuse_ambiguous_framing(raw: bytes, lengths: int, codings: int, version: b
     """RFC 9112 6.1 and 6.3: one way to say where the content ends."""
     if lengths and codings:
         raise RequestRefusedError(400, "both content-length and transfer-encoding are given")
-    if lengths and raw.lower().count(b"\r\ncontent-length:") > 1:  # h11 folds equal ones
-        raise RequestRefusedError(400, "content-length is given twice")
+    if lengths:  # h11 makes one of equal ones, in lines of their own or in a list
+        lines = _LENGTH_LINE.findall(raw)
+        if len(lines) != 1 or b"," in lines[0]:
+            raise RequestRefusedError(400, "content-length is given twice")
     if codings and version < b"1.1":
         raise RequestRefusedError(400, "transfer-encoding is not for HTTP/1.0")
 
