@@ -30,6 +30,7 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+@cache
 def server_context(alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -38,8 +39,9 @@ def server_context(alpn: tuple[str, ...] = ("h2", "http/1.1")) -> ssl.SSLContext
     return context
 
 
+@cache
 def client_context(*alpn: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority().configure_trust(context)
     if alpn:
         context.set_alpn_protocols(list(alpn))
