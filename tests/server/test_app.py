@@ -292,17 +292,6 @@ async def test_head_has_no_content(app: Quart, path: str) -> None:
     assert int(dict(connection.sent[0]["headers"])[b"content-length"]) > 0
 
 
-@pytest.mark.parametrize("path", ["/v1/health/", "/slow/3"])
-async def test_a_disconnect_in_the_last_message_cuts_nothing(runtime: Runtime, path: str) -> None:
-    whole = Connection(path)
-    await whole.run(with_routes(create_app(Settings(), runtime)))
-    hasty = Connection(path, leave_at=len(whole.sent) - 1)
-    await hasty.run(with_routes(create_app(Settings(), runtime)))
-    assert [message["type"] for message in hasty.sent] == [
-        message["type"] for message in whole.sent
-    ]
-
-
 async def test_a_client_that_leaves_ends_its_stream(runtime: Runtime) -> None:
     app = create_app(Settings(), runtime)
     ended: list[str] = []

@@ -3,16 +3,9 @@
 from types import TracebackType
 from typing import Any, Final, Literal, NoReturn, cast
 
-import anyio
 import msgspec
 import structlog
-from hypercorn.typing import (
-    ASGIReceiveCallable,
-    ASGIReceiveEvent,
-    ASGISendCallable,
-    ASGISendEvent,
-    HTTPResponseStartEvent,
-)
+from hypercorn.typing import ASGISendCallable, HTTPResponseStartEvent
 from quart import Quart, Request, Response
 from quart.asgi import ASGIHTTPConnection
 from quart.ctx import RequestContext
@@ -40,32 +33,10 @@ log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 
 
 class Connection(ASGIHTTPConnection):
-    """Quart's side of one request: a plain answer in two messages, and an end that is no loss.
+    """Quart's side of one request: a plain answer in two messages.
 
     Each message costs the policy and the engine some microseconds, and the engine a write.
     """
-
-    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Answer the request; a client that leaves before the end cancels it.
-
-        Hypercorn says `http.disconnect` while it still sends the last message. Quart takes that
-        for a lost client and cancels the sending task, which then closes no connection.
-        """
-        ending = False
-
-        async def send_noting_the_end(message: ASGISendEvent) -> None:
-            nonlocal ending
-            body = message["type"] == "http.response.body"
-            ending = body and not message.get("more_body", False)
-            await send(message)
-
-        async def receive_until_the_end() -> ASGIReceiveEvent:
-            message = await receive()
-            if ending and message["type"] == "http.disconnect":
-                await anyio.sleep_forever()  # the end of the answer ends this task
-            return message
-
-        await super().__call__(receive_until_the_end, send_noting_the_end)
 
     async def _send_response(self, send: ASGISendCallable, response: ResponseTypes) -> None:
         body = getattr(response, "response", None)
