@@ -278,6 +278,11 @@ def test_a_host_that_is_unknown_is_told() -> None:
         ask_plainly(Endpoint("portico.invalid", 80))
 
 
+def test_a_path_that_no_socket_can_have_is_told() -> None:
+    with pytest.raises(InquiryError, match="too long"):
+        ask_plainly(Endpoint(uds="/" + "long" * 50))
+
+
 # Where, and what was said
 
 
