@@ -111,6 +111,8 @@ SURFACE: dict[str, set[str]] = {
         "maps_to",
     },
     "portico.core.events": {
+        "ABORT",
+        "Abort",
         "Ask",
         "Headers",
         "PROCEED",
@@ -144,6 +146,14 @@ SURFACE: dict[str, set[str]] = {
         "list_unsupported",
         "reveal",
         "whole_seconds",
+    },
+    "portico.core.limits": {
+        "Concurrency",
+        "Limits",
+        "TIMED_OUT",
+        "head_bytes",
+        "is_endless",
+        "target_bytes",
     },
     "portico.core.origin": {
         "MAX_BYTES",
@@ -216,6 +226,7 @@ SURFACE: dict[str, set[str]] = {
         "are_fields_sound",
         "find_fault",
         "has_control",
+        "has_host",
         "is_method",
         "is_version",
     },
