@@ -132,13 +132,15 @@ class VariableReader(NamedTuple):
     report: Report
 
     def read(self, variables: Iterable[Variable]) -> list[Candidate]:
-        """Return the layer's candidates, and report names that are nobody's."""
+        """Return the layer's candidates, and report names that are nobody's; blank is unset."""
         candidates = []
         for variable in variables:
             claim = self.names.claims.get(variable.name)
+            if not variable.text.strip():
+                continue
             if claim is None:
                 self._judge_unclaimed(variable)
-            elif not self._is_blank(variable, claim):
+            elif not self._quotes_nothing(variable, claim):
                 candidates.append(_FORMS[claim.form](self, variable, claim))
         return candidates
 
@@ -148,14 +150,13 @@ class VariableReader(NamedTuple):
         elif self.names.has_stem(variable.name):
             self._judge_unknown(variable)
 
-    def _is_blank(self, variable: Variable, claim: Claim) -> bool:
-        """Blank is unset; so are quotes around nothing, where quotes cannot be meant."""
-        text = variable.text.strip()
-        inner = None if claim.spec.kind.literal else unquote(text)
-        if inner is not None and not inner.strip():
-            self._warn_quoted(variable, claim)
-            return True
-        return not text
+    def _quotes_nothing(self, variable: Variable, claim: Claim) -> bool:
+        """Quotes around nothing are unset too, where quotes cannot be meant."""
+        inner = None if claim.spec.kind.literal else unquote(variable.text.strip())
+        if inner is None or inner.strip():
+            return False
+        self._warn_quoted(variable, claim)
+        return True
 
     def _value(self, variable: Variable, claim: Claim) -> Candidate:
         return self._plain(variable, claim, claim.spec.kind)
