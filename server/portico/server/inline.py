@@ -2,12 +2,13 @@
 
 Quart-Trio's own connection class opens a nursery and a task per request, to notice a client that
 leaves, and takes a whole upload whether or not the handler reads it. The Trio host says by itself
-when a client leaves, so that neither is needed there. On any other server the stock class runs.
+when a client leaves, so that neither is needed there. On any other server the stock class runs,
+and with a Quart that lacks one of the private names in `NAMES`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from math import inf
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import trio
 from quart import Response
@@ -18,6 +19,16 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from portico.server.host.connection import DISCONNECT_EXTENSION
+from portico.server.host.foundations import Names, lacking
+
+NAMES: Final[Names] = {
+    "quart.asgi": (
+        "ASGIHTTPConnection._create_request_from_scope",
+        "ASGIHTTPConnection._send_response",
+    ),
+    "quart.wrappers.request": ("Body.__aiter__", "Body.__await__", "Body.clear"),
+    "quart.wrappers.response": ("DataBody",),
+}
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -80,10 +91,12 @@ class PulledBody:
 class InlineHTTPConnection(TrioASGIHTTPConnection):
     """One request, in the task that the host calls it from."""
 
+    stock = bool(lacking(NAMES))
+
     async def __call__(self, receive: Receive, send: Send) -> None:
         """Answer the request; a client that leaves cancels it."""
         extension = self.scope.get("extensions", {}).get(DISCONNECT_EXTENSION)
-        if extension is None:
+        if extension is None or self.stock:
             await super().__call__(receive, send)
             return
         request = self._create_request_from_scope(send)
