@@ -185,12 +185,17 @@ def _judge_origin(
     if not config.credentials or is_loopback_origin(text):
         return None
     # Without credentials a wide pattern gives no more than `*` would, so both rules are silent.
-    suffix = pattern.subdomains and is_public_suffix is not None and is_public_suffix(pattern.host)
-    if suffix and not config.dangerously_allow_public_suffixes:
+    shared = pattern.subdomains and _is_registrable_under(pattern.host, is_public_suffix)
+    if shared and not config.dangerously_allow_public_suffixes:
         return "origin_wildcard_public_suffix"
     if pattern.scheme == "http" and not config.dangerously_allow_insecure_origins:
         return "origin_insecure_with_credentials"
     return None
+
+
+def _is_registrable_under(host: str, is_public_suffix: PublicSuffixTest | None) -> bool:
+    """Whether anyone can register names under *host*; nobody can under localhost (RFC 6761 6.3)."""
+    return is_public_suffix is not None and host != "localhost" and is_public_suffix(host)
 
 
 def _judge_switches(config: CorsConfig) -> Iterator[CorsConfigError]:
