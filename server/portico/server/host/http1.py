@@ -204,7 +204,7 @@ class Http1(Connection):
 
     async def _receive(self) -> Message:
         body = self._body
-        if self.aborted or (self._given if body is None else body.complete):
+        if self.aborted or self._given or (body is not None and body.complete):
             return await self._wait_gone()
         if body is None:
             self._given = True
@@ -251,6 +251,7 @@ class Http1(Connection):
             await self._send_body(self._response, message)
         elif kind == "http.response.trailers":
             await self.write(self._response.trailers(message["headers"]), last=True)
+            self._over()
         elif kind == "http.response.early_hint":
             links = [(b"link", link) for link in message["links"]]
             await self.write(interim(103, links), last=False)
@@ -273,5 +274,11 @@ class Http1(Connection):
         )
         if data:
             await self.write(data, last=response.complete)
-        if response.complete and self._gone is not None:
+        if response.complete:
+            self._over()
+
+    def _over(self) -> None:
+        """The answer is whole: there is nothing more to receive."""
+        self._given = True
+        if self._gone is not None:
             self._gone.set()
