@@ -15,7 +15,7 @@ from portico.core.launch import LaunchPlan, reveal
 from portico.server.host.failure import LifespanError
 from portico.server.host.notify import notify
 from portico.server.host.supervisor import EXIT_FAILED, Generation, Supervisor
-from portico.server.host.worker_process import Lifeline
+from portico.server.host.worker_process import Lifeline, beat_interval_s
 
 # Lifespan's shutdown may take this long after the grace, as Hypercorn bounds it.
 _SHUTDOWN_S = 60.0
@@ -154,6 +154,7 @@ def _live(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
             max_requests_jitter=plan.max_requests_jitter,
             max_memory_bytes=plan.max_memory_bytes,
             loop=_loop(plan),
+            beat_s=beat_interval_s(plan.stall_limit_s),
         ),
         lifeline,
     )

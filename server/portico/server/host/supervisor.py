@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from portico.server.host.worker_process import Lifeline, Word, WorkerProcess, fork_worker
+from portico.server.host.worker_process import (
+    BEATS_PER_LIMIT,
+    Lifeline,
+    Word,
+    WorkerProcess,
+    beat_interval_s,
+    fork_worker,
+)
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -28,6 +35,8 @@ _BACKOFF_MAX_S = 5.0
 _TICK_S = 0.2
 _STACK_WAIT_S = 0.5
 _START_LIMIT_S = 60.0
+# A worker that ends sooner than this after it was ready has failed like one that never was.
+_YOUNG_S = 3.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 Run = Callable[[Lifeline], int]
@@ -63,6 +72,7 @@ class Supervisor:
         log: Takes a level, an event and its fields.
         listening: Called once, when the first generation is ready.
         notify: Tells the service manager (sd_notify's assignments).
+        watchdog_s: How often it wants to hear that the supervisor runs.
     """
 
     generation: Generation
@@ -70,15 +80,18 @@ class Supervisor:
     log: Log
     listening: Callable[[], object]
     notify: Callable[..., object]
+    watchdog_s: float = inf
     clock: Callable[[], float] = time.monotonic
     _number: int = 1
     _started: int = 1
-    _before: tuple[Generation, int] | None = None
+    _proven: tuple[Generation, int] | None = None
     _workers: list[WorkerProcess] = field(default_factory=list)
     _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     _wakeup: tuple[int, int] = field(default=(-1, -1))
     _failures: int = 0
     _start_after: float = 0.0
+    _watched_at: float = inf
+    _watchdog_at: float = 0.0
     _announced: bool = False
     _ending_by: float | None = None
     _killed: bool = False
@@ -90,14 +103,24 @@ class Supervisor:
         try:
             while not self._over():
                 self._keep_strength()
-                for key, _ in self._selector.select(_TICK_S):
+                for key, _ in self._selector.select(self._tick_s):
                     key.data()
                 self._watch()
+                self._feed_watchdog()
             return self._exit
         finally:
             for worker in self._workers:
                 worker.kill()
             self._give_back(previous)
+
+    @property
+    def _tick_s(self) -> float:
+        return min(_TICK_S, beat_interval_s(self.generation.stall_limit_s) / 2)
+
+    def _feed_watchdog(self) -> None:
+        if self.clock() >= self._watchdog_at and self.watchdog_s < inf:
+            self._watchdog_at = self.clock() + self.watchdog_s
+            self.notify("WATCHDOG=1")
 
     # -- signals --------------------------------------------------------------------------------
 
@@ -139,12 +162,12 @@ class Supervisor:
         """The first time: drain. The second time: at once."""
         if self._ending_by is not None:
             self.log("warning", "ending_now", reason=why)
-            self._exit = self._exit or EXIT_FAILED
+            self._note_cut()
             self._kill_all()
             return
         self.log("info", "draining", reason=why, workers=len(self._workers))
         self.notify("STOPPING=1")
-        self._exit = self._exit or exit_code
+        self._exit = exit_code
         self._ending_by = self.clock() + self.generation.end_limit_s
         self.generation.close_listeners()
         for worker in self._workers:
@@ -160,26 +183,33 @@ class Supervisor:
         if self._ending_by is not None:
             return
         self.notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        generation = self.reload()
+        generation = self._resolve_again()
         if generation is None:
             self.log("warning", "reload_refused", generation=self._number)
         else:
-            self._before = self.generation, self._number
-            self.generation, self._number = generation, self._started + 1
-            self._started = self._number
-            self._failures = 0
+            self._started += 1
+            self.generation, self._number = generation, self._started
+            self._failures, self._start_after = 0, 0.0
             self.log("info", "reloading", generation=self._number)
         self.notify("READY=1")
+
+    def _resolve_again(self) -> Generation | None:
+        try:
+            return self.reload()
+        except Exception as error:  # what serves must go on, whatever the new configuration is
+            self.log("error", "reload_failed", reason=f"{type(error).__name__}: {error}")
+            return None
 
     # -- strength -------------------------------------------------------------------------------
 
     def _keep_strength(self) -> None:
-        """Start workers until there are enough; successors one at a time."""
+        """Start workers until there are enough; after the first, or a failure, one at a time."""
         if self._ending_by is not None or self.clock() < self._start_after:
             return
         fresh = self._fresh()
+        one_by_one = self._announced or self._failures > 0
         starting = any(not worker.ready for worker in fresh)
-        if len(fresh) < self.generation.workers and not (starting and self._announced):
+        if len(fresh) < self.generation.workers and not (starting and one_by_one):
             self._start()
 
     def _fresh(self) -> list[WorkerProcess]:
@@ -199,13 +229,17 @@ class Supervisor:
         ]
         ready = sum(worker.ready for worker in self._fresh())
         for worker in retiring if ready >= self.generation.workers else retiring[:1]:
-            worker.drain()
-            worker.end_by = self.clock() + self.generation.end_limit_s
+            worker.retire(self.clock() + self.generation.end_limit_s)
 
     def _start(self) -> None:
-        worker = fork_worker(
-            self.generation.run, generation=self._number, now=self.clock(), forget=self._forget
-        )
+        try:
+            worker = fork_worker(
+                self.generation.run, generation=self._number, now=self.clock(), forget=self._forget
+            )
+        except OSError as error:  # no descriptor, process or memory is left
+            self.log("error", "worker_not_started", reason=str(error))
+            self._failed()
+            return
         self._workers.append(worker)
         self._selector.register(
             worker, selectors.EVENT_READ, functools.partial(self._hear_worker, worker)
@@ -230,9 +264,12 @@ class Supervisor:
 
     def _became_ready(self, worker: WorkerProcess) -> None:
         worker.ready = True
-        self._failures = 0
+        worker.ready_at = self.clock()
         self._retire()
-        if not self._announced and sum(w.ready for w in self._fresh()) >= self.generation.workers:
+        if sum(w.ready for w in self._fresh()) < self.generation.workers:
+            return
+        self._proven = self.generation, self._number
+        if not self._announced:
             self._announced = True
             self.listening()
             self.notify("READY=1")
@@ -240,6 +277,7 @@ class Supervisor:
     def _watch(self) -> None:
         """Who has ended, who is blocked, who takes too long to end."""
         now = self.clock()
+        self._forgive(now)
         for worker in tuple(self._workers):
             status = worker.poll()
             if status is not None:
@@ -248,15 +286,34 @@ class Supervisor:
                 self._replace_blocked(worker, now - worker.beat_at)
             elif now > worker.end_by:
                 self.log("warning", "worker_overdue", worker=worker.pid)
+                self._note_cut()
                 worker.kill()
+        if self._failures and self._settled(now):
+            self._failures = 0
         if self._ending_by is not None and now > self._ending_by and not self._killed:
             self.log("warning", "drain_overdue", workers=len(self._workers))
-            self._exit = self._exit or EXIT_FAILED
+            self._note_cut()
             self._kill_all()
+
+    def _forgive(self, now: float) -> None:
+        """Who could not watch, frozen with its workers or busy, cannot know who was silent."""
+        missed_s = now - self._watched_at - self._tick_s
+        self._watched_at = now
+        if missed_s > 0:
+            for worker in self._workers:
+                worker.beat_at = min(now, worker.beat_at + missed_s)
+
+    def _settled(self, now: float) -> bool:
+        """Whether there are enough workers, and each has lived long enough to trust it."""
+        fresh = self._fresh()
+        return len(fresh) >= self.generation.workers and all(
+            worker.ready and now - worker.ready_at > _YOUNG_S for worker in fresh
+        )
 
     def _patience_s(self, worker: WorkerProcess) -> float:
         limit_s = self.generation.stall_limit_s
-        return limit_s if worker.ready else max(limit_s, _START_LIMIT_S)
+        patience_s = limit_s + limit_s / BEATS_PER_LIMIT
+        return patience_s if worker.ready else max(patience_s, _START_LIMIT_S)
 
     def _replace_blocked(self, worker: WorkerProcess, silent_s: float) -> None:
         self.log(
@@ -279,27 +336,35 @@ class Supervisor:
         level = "debug" if expected or final else "warning"
         self.log(level, "worker_ended", worker=worker.pid, status=status)
         if self._ending_by is not None:
-            if not expected and not self._killed:
-                self._exit = self._exit or EXIT_FAILED
-        elif not worker.ready and not worker.leaving:
-            self._failed_to_start(status)
-
-    def _failed_to_start(self, status: int) -> None:
-        if status in FINAL and not self._announced:
+            if not expected:
+                self._note_cut()
+        elif final:
             self._exit = status
             self._ending_by = self.clock()
-            return
+        elif not worker.leaving and (not worker.ready or self.clock() - worker.ready_at < _YOUNG_S):
+            self._failed()
+
+    def _note_cut(self) -> None:
+        """Work was cut; that decides the exit code of a server that ends, and not of others."""
+        if self._ending_by is not None:
+            self._exit = self._exit or EXIT_FAILED
+
+    def _failed(self) -> None:
+        """A worker did not start, or not for long."""
         self._failures += 1
         delay_s = min(_BACKOFF_S * 2**self._failures, _BACKOFF_MAX_S)
         self._start_after = self.clock() + delay_s
         if self._failures < _STARTS_MAX:
             return
-        if self._before is not None and any(worker.ready for worker in self._workers):
-            self.log("warning", "reload_failed", generation=self._number, starts=self._failures)
-            self.generation, self._number = self._before
-            self._before, self._failures = None, 0
+        if self._proven is not None and self._proven[1] != self._number:
+            self.log("warning", "reload_undone", generation=self._number, starts=self._failures)
+            self.generation, self._number = self._proven
+            self._failures = 0
+        elif any(worker.ready for worker in self._workers):
+            # Fewer workers serve better than none: go on trying.
+            self.log("error", "below_strength", starts=self._failures)
         else:
-            self.log("warning", "crash_loop", starts=self._failures)
+            self.log("critical", "crash_loop", starts=self._failures)
             self._end("crash loop", EXIT_CRASH_LOOP)
 
     def _over(self) -> bool:

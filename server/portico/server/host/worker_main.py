@@ -6,7 +6,7 @@ import signal
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
 
@@ -38,6 +38,7 @@ class WorkerPlan:
         max_requests: Requests after which the worker asks for a successor.
         max_requests_jitter: Up to so many more, so that workers do not go together.
         max_memory_bytes: Resident bytes above which it does the same.
+        beat_s: How often the worker says that its loop runs.
         loop: What is open around everything, for an application that needs it.
     """
 
@@ -52,6 +53,7 @@ class WorkerPlan:
     max_requests: int | None = None
     max_requests_jitter: int = 0
     max_memory_bytes: int | None = None
+    beat_s: float = BEAT_S
 
 
 def run_worker(plan: WorkerPlan, lifeline: Lifeline) -> int:
@@ -91,18 +93,32 @@ def _spread(count: int | None, jitter: int) -> int | None:
     return None if count is None else count + random.randint(0, jitter)  # noqa: S311
 
 
+@dataclass(slots=True)
+class _Orders:
+    """What the worker was told: to end, and whether the whole server ends with it."""
+
+    told: trio.Event = field(default_factory=trio.Event)
+    drains: bool = False
+
+    def take(self, words: bytes) -> None:
+        self.drains = self.drains or words.find(Word.DRAIN) >= 0
+        self.told.set()
+
+
 async def _live(plan: WorkerPlan, worker: Worker, lifeline: Lifeline) -> None:
-    told = trio.Event()
+    orders = _Orders()
     async with plan.loop(), trio.open_nursery() as nursery:
-        nursery.start_soon(_beat, lifeline)
-        nursery.start_soon(_hear_orders, lifeline, told)
-        nursery.start_soon(_hear_signals, told)
+        nursery.start_soon(_beat, lifeline, plan.beat_s)
+        nursery.start_soon(_hear_orders, lifeline, orders)
+        nursery.start_soon(_hear_signals, orders)
         nursery.start_soon(_watch_age, plan, worker, lifeline)
 
         async def drain_begins() -> None:
-            await told.wait()
-            plan.draining()
-            await trio.sleep(plan.limits.drain_delay_s)
+            await orders.told.wait()
+            # One that is replaced leaves the server as ready as it was.
+            if orders.drains:
+                plan.draining()
+                await trio.sleep(plan.limits.drain_delay_s)
 
         await serve(
             worker,
@@ -113,24 +129,25 @@ async def _live(plan: WorkerPlan, worker: Worker, lifeline: Lifeline) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def _beat(lifeline: Lifeline) -> None:
+async def _beat(lifeline: Lifeline, beat_s: float) -> None:
     while True:
         lifeline.say(Word.BEAT)
-        await trio.sleep(BEAT_S)
+        await trio.sleep(beat_s)
 
 
-async def _hear_orders(lifeline: Lifeline, told: trio.Event) -> None:
+async def _hear_orders(lifeline: Lifeline, orders: _Orders) -> None:
     while True:
         await trio.lowlevel.wait_readable(lifeline.orders)
-        if not os.read(lifeline.orders, 64):
+        words = os.read(lifeline.orders, 64)
+        if not words:
             os._exit(EXIT_FAILED)  # the supervisor is gone, and nobody else would end this process
-        told.set()
+        orders.take(words)
 
 
-async def _hear_signals(told: trio.Event) -> None:
+async def _hear_signals(orders: _Orders) -> None:
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async for _ in signals:
-            told.set()
+            orders.take(Word.DRAIN)
 
 
 async def _watch_age(plan: WorkerPlan, worker: Worker, lifeline: Lifeline) -> None:

@@ -1,7 +1,8 @@
 """A worker as its supervisor sees it: a forked process, a pipe each way, and their few words.
 
 The child writes to its pipe: a beat every second, that it is ready, that it wants a successor.
-The parent writes: drain. The end of either pipe is the news that the other side is gone.
+The parent writes: drain, or retire where others go on. The end of either pipe is the news that the
+other side is gone.
 """
 
 import ctypes
@@ -10,11 +11,16 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
 
 BEAT_S = 1.0
+
+# A worker that beats four times in its limit, and is waited for that much longer, is never taken
+# for a blocked one while it is not, and is found within one and a half limits when it is.
+BEATS_PER_LIMIT = 4
 
 _PR_SET_PDEATHSIG = 1
 _STACK_BYTES_MAX = 65536
@@ -27,15 +33,16 @@ class Word(bytes, Enum):
     READY = b"r"
     SUCCESSOR = b"s"
     DRAIN = b"d"
+    RETIRE = b"q"
 
 
 @dataclass(slots=True, eq=False)
 class WorkerProcess:
     """The parent's side of one worker.
 
-    Times are seconds on the supervisor's clock: ``beat_at`` of the last sign of life, ``end_by``
-    at which a worker that is ``leaving`` is killed. One that is ``outlived`` asked for a
-    successor; of one that is ``heard_out`` the pipe has ended.
+    Times are seconds on the supervisor's clock: ``beat_at`` of the last sign of life, ``ready_at``
+    since when it serves, ``end_by`` at which a worker that is ``leaving`` is killed. One that is
+    ``outlived`` asked for a successor; of one that is ``heard_out`` the pipe has ended.
     """
 
     pid: int
@@ -46,6 +53,7 @@ class WorkerProcess:
     _stacks: int
     beat_at: float = 0.0
     end_by: float = inf
+    ready_at: float = inf
     ready: bool = False
     leaving: bool = False
     outlived: bool = False
@@ -60,12 +68,18 @@ class WorkerProcess:
         return [Word(bytes((byte,))) for byte in os.read(self._words, 4096)]
 
     def drain(self) -> None:
-        """Ask it to finish its requests and end; asking again changes nothing."""
-        if self.leaving:
-            return
+        """Ask it to end with the whole server, after the delay in which readiness fails."""
+        self._order(Word.DRAIN)
+
+    def retire(self, end_by: float) -> None:
+        """Ask it to finish its requests and end, by *end_by*: others have taken its place."""
+        self.end_by = end_by
+        self._order(Word.RETIRE)
+
+    def _order(self, word: Word) -> None:
         self.leaving = True
         try:
-            os.write(self._orders, Word.DRAIN)
+            os.write(self._orders, word)
         except BrokenPipeError:
             return  # it is ending already; the end of its pipe says so
 
@@ -117,6 +131,11 @@ class Lifeline:
             return
 
 
+def beat_interval_s(stall_limit_s: float) -> float:
+    """How often a worker says that it lives, where its loop may be blocked for the limit."""
+    return min(BEAT_S, stall_limit_s / BEATS_PER_LIMIT)
+
+
 def fork_worker(
     run: Callable[[Lifeline], int],
     *,
@@ -131,12 +150,15 @@ def fork_worker(
         generation: Counts configurations; for the log.
         now: The supervisor's clock.
         forget: Called first in the child: closes what belongs to the supervisor.
+
+    Raises:
+        OSError: there is no room for one more process, or no descriptor.
     """
-    words, says = os.pipe()
-    hears, orders = os.pipe()
-    stacks, dumps = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    with ExitStack() as made:
+        (words, says), (hears, orders), (stacks, dumps) = (_pipe(made) for _ in range(3))
+        pid = os.fork()
+        made.pop_all()  # from here on each side closes its own ends
     if pid == 0:
         status = 1
         try:
@@ -152,6 +174,13 @@ def fork_worker(
     for descriptor in (says, hears, dumps):
         os.close(descriptor)
     return WorkerProcess(pid, generation, now, words, orders, stacks, beat_at=now)
+
+
+def _pipe(made: ExitStack) -> tuple[int, int]:
+    reads, writes = os.pipe()
+    made.callback(os.close, reads)
+    made.callback(os.close, writes)
+    return reads, writes
 
 
 def _die_with(parent: int) -> None:
