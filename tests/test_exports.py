@@ -111,8 +111,6 @@ SURFACE: dict[str, set[str]] = {
         "maps_to",
     },
     "portico.core.events": {
-        "ABORT",
-        "Abort",
         "Ask",
         "Headers",
         "PROCEED",
@@ -146,14 +144,6 @@ SURFACE: dict[str, set[str]] = {
         "list_unsupported",
         "reveal",
         "whole_seconds",
-    },
-    "portico.core.limits": {
-        "Concurrency",
-        "Limits",
-        "TIMED_OUT",
-        "head_bytes",
-        "is_endless",
-        "target_bytes",
     },
     "portico.core.origin": {
         "MAX_BYTES",
@@ -226,7 +216,6 @@ SURFACE: dict[str, set[str]] = {
         "are_fields_sound",
         "find_fault",
         "has_control",
-        "has_host",
         "is_method",
         "is_version",
     },
