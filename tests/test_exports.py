@@ -111,6 +111,8 @@ SURFACE: dict[str, set[str]] = {
         "maps_to",
     },
     "portico.core.events": {
+        "ABORT",
+        "Abort",
         "Ask",
         "Headers",
         "PROCEED",
@@ -144,6 +146,14 @@ SURFACE: dict[str, set[str]] = {
         "list_unsupported",
         "reveal",
         "whole_seconds",
+    },
+    "portico.core.limits": {
+        "Concurrency",
+        "Limits",
+        "TIMED_OUT",
+        "is_endless",
+        "other_bytes",
+        "target_bytes",
     },
     "portico.core.origin": {
         "MAX_BYTES",
@@ -213,11 +223,14 @@ SURFACE: dict[str, set[str]] = {
         "Tracing",
     },
     "portico.core.syntax": {
+        "Columns",
+        "NO_COLUMNS",
         "are_fields_sound",
         "find_fault",
         "has_control",
         "is_method",
         "is_version",
+        "split",
     },
     "portico.core.tracing": {
         "ENTROPY_BYTES",

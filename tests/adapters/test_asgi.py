@@ -116,7 +116,7 @@ def http(path: str = "/", method: str = "GET", **more: object) -> Scope:
         "path": path,
         "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(b"origin", ORIGIN)],
+        "headers": [(b"host", b"api.test"), (b"origin", ORIGIN)],
         "client": ("192.0.2.1", 5),
         **more,
     }
@@ -309,7 +309,7 @@ def test_a_peer_without_an_address_has_none(client: object) -> None:
 
 
 def test_a_scope_without_the_optional_keys_is_enough() -> None:
-    scope: Scope = {"type": "http", "method": "GET", "path": "/ä", "headers": ()}
+    scope: Scope = {"type": "http", "method": "GET", "path": "/ä", "headers": ((b"host", b"a"),)}
     record = Engine().serve(sending(START, LAST), scope).record
     assert record.head.path == b"/%C3%A4"
     assert record.peer is None
@@ -718,7 +718,9 @@ def test_a_handshake_is_refused_over_http_where_the_engine_can(backend: str) -> 
 
 @pytest.mark.parametrize("extensions", [None, {}])
 def test_a_handshake_is_refused_by_closing_where_it_cannot(extensions: object) -> None:
-    scope = websocket(extensions=extensions, headers=[(b"origin", b"https://evil.test")])
+    scope = websocket(
+        extensions=extensions, headers=[(b"host", b"a"), (b"origin", b"https://evil.test")]
+    )
     engine = Engine([CONNECT]).serve(never, scope)
     assert engine.sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
     assert (engine.record.outcome, engine.record.reason) == ("refused", "origin_not_allowed")

@@ -9,6 +9,7 @@ import pytest
 
 from portico.core.access import AccessRecord, Outcome
 from portico.core.events import (
+    ABORT,
     PROCEED,
     Ask,
     Headers,
@@ -23,6 +24,7 @@ from portico.core.problem import Problem, Refusal
 from portico.core.settings import build
 from portico.core.transitions import IllegalStepError, State, Step
 
+HOST = (b"host", b"api.test")
 ORIGIN = b"https://app.test"
 ENTROPY = bytes(range(1, 25))
 MADE = ENTROPY[:16].hex()
@@ -41,7 +43,7 @@ def begin(pipeline: Pipeline = POLICY.pipeline) -> Exchange:
 
 
 def head_of(*headers: tuple[bytes, bytes], method: str = "GET", path: bytes = b"/") -> RequestHead:
-    return RequestHead(method, path, b"", [(b"origin", ORIGIN), *headers])
+    return RequestHead(method, path, b"", [HOST, (b"origin", ORIGIN), *headers])
 
 
 def where(exchange: Exchange) -> State:
@@ -127,7 +129,7 @@ def test_the_answer_to_head_has_no_body_to_count() -> None:
 
 def test_the_applications_own_request_id_is_replaced_in_any_case() -> None:
     exchange = begin()
-    exchange.request(RequestHead("GET", b"/", b"", [(b"x-request-id", b"theirs")]))
+    exchange.request(RequestHead("GET", b"/", b"", [HOST, (b"x-request-id", b"theirs")]))
     own: Headers = [(b"x-request-id", b"a"), (b"X-Request-ID", b"b")]
     answer = exchange.response(ResponseHead(200, own))
     ids = [value for name, value in answer.headers if name.lower() == b"x-request-id"]
@@ -209,7 +211,7 @@ class Limit:
         return Refusal("too_large", Problem(413, "")) if exchange.request_bytes > 2 else None
 
 
-def test_a_body_stage_may_refuse_until_the_answer_has_begun() -> None:
+def test_a_body_stage_may_refuse_and_after_the_answer_has_begun_break_it() -> None:
     pipeline = replace(POLICY.pipeline, body_stages=(Limit(),))
     exchange = begin(pipeline)
     exchange.request(head_of())
@@ -219,8 +221,10 @@ def test_a_body_stage_may_refuse_until_the_answer_has_begun() -> None:
     begun = begin(pipeline)
     begun.request(head_of())
     begun.response(ResponseHead(200, []))
-    assert begun.receive_body(99) is PROCEED
-    assert begun.finish(now=100.0).request_bytes == 99
+    assert begun.receive_body(99) is ABORT
+    record = begun.finish(now=100.0)
+    assert (record.request_bytes, record.status) == (99, 200)
+    assert (record.outcome, record.reason) == (Outcome.REFUSED, "too_large")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from portico.core.access import MAX_LINE, AccessRecord, Outcome
 from portico.core.events import (
+    ABORT,
     PROCEED,
     Ask,
     Headers,
@@ -27,6 +28,7 @@ from portico.core.routes import Route
 from portico.core.settings import Secret, Settings, build
 from portico.core.transitions import TRANSITIONS, IllegalStepError, State, Step
 
+HOST = (b"host", b"api.test")
 ORIGIN = b"http://localhost:3000"
 ENTROPY = bytes(range(1, 25))
 POLICY = Policy.compile(Settings())
@@ -123,7 +125,7 @@ class Walk(RuleBasedStateMachine):
 
     @rule(kind=KINDS)
     def request(self, kind: str) -> None:
-        head = RequestHead("GET", b"/", b"", [(b"origin", ORIGIN)])
+        head = RequestHead("GET", b"/", b"", [HOST, (b"origin", ORIGIN)])
         self.script.verdicts = [self.verdict(kind)]
         result = self.take([Step.REQUEST, OUTCOMES[kind]], lambda: self.exchange.request(head))
         self.expect(result, kind)
@@ -141,7 +143,10 @@ class Walk(RuleBasedStateMachine):
         steps = [Step.RECEIVE, Step.RESPOND] if refused else [Step.RECEIVE]
         result = self.take(steps, lambda: self.exchange.receive_body(size))
         self.received += 0 if result is None else size
-        self.expect(result, "refuse" if refused else "pass")
+        if refuse and self.state is State.RESPONDING:
+            assert result is ABORT
+        else:
+            self.expect(result, "refuse" if refused else "pass")
 
     @rule()
     def fail(self) -> None:
@@ -189,6 +194,7 @@ TestWalk = Walk.TestCase
 
 NAMES = st.sampled_from(
     [
+        *(b"content-length", b"transfer-encoding"),
         *(b"origin", b"authorization", b"x-bare-password", b"x-request-id", b"traceparent"),
         *(b"tracestate", b"user_id", b"x-agent-id", b"run-id", b"user-agent"),
         *(b"access-control-request-method", b"access-control-request-headers"),
@@ -199,7 +205,9 @@ VALUES = st.one_of(
     st.sampled_from([ORIGIN, b"null", b"*", b"PUT", b"Bearer x", b"password x"]),
     st.from_regex(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", fullmatch=True),
 )
-HEADERS = st.lists(st.tuples(NAMES | st.binary(max_size=10), VALUES), max_size=8)
+HEADERS = st.lists(st.tuples(NAMES | st.binary(max_size=10), VALUES), max_size=8).map(
+    lambda lines: [HOST, *lines]
+)
 HEADS = st.builds(
     RequestHead,
     method=st.sampled_from(["GET", "HEAD", "OPTIONS", "POST"]) | st.text(max_size=8),
@@ -238,7 +246,7 @@ def test_nothing_but_the_password_passes_where_it_is_required(head: RequestHead)
 
 @given(st.integers(), st.lists(st.tuples(st.binary(max_size=10), st.binary(max_size=20))))
 def test_any_answer_leaves_as_one_that_http_allows(status: int, headers: Headers) -> None:
-    exchange, _ = run(POLICY, RequestHead("GET", b"/", b"", []))
+    exchange, _ = run(POLICY, RequestHead("GET", b"/", b"", [HOST]))
     answer = exchange.response(ResponseHead(status, headers))
     assert 100 <= answer.status <= 599
     wire = b"".join(b"%s: %s\r\n" % line for line in answer.headers)

@@ -10,6 +10,7 @@ from portico.core.policy import Policy, PolicyErrors
 from portico.core.routes import Route
 from portico.core.settings import Settings, build
 
+HOST = (b"host", b"api.test")
 ORIGIN = b"https://app.test"
 ENTROPY = bytes(range(1, 25))
 
@@ -33,16 +34,16 @@ def ask(policy: Policy, head: RequestHead) -> tuple[Exchange, Proceed | Respond]
 def get(
     *headers: tuple[bytes, bytes], path: bytes = b"/v1/agents/", method: str = "GET"
 ) -> RequestHead:
-    return RequestHead(method, path, b"", list(headers))
+    return RequestHead(method, path, b"", [HOST, *headers])
 
 
 def preflight(origin: bytes, *headers: tuple[bytes, bytes]) -> RequestHead:
-    asked = [(b"origin", origin), (b"access-control-request-method", b"PUT"), *headers]
+    asked = [HOST, (b"origin", origin), (b"access-control-request-method", b"PUT"), *headers]
     return RequestHead("OPTIONS", b"/v1/agents/", b"", asked)
 
 
 def handshake(*headers: tuple[bytes, bytes]) -> RequestHead:
-    return RequestHead("GET", b"/ws", b"", list(headers), kind="websocket")
+    return RequestHead("GET", b"/ws", b"", [HOST, *headers], kind="websocket")
 
 
 def status_of(verdict: Proceed | Respond) -> int:
@@ -58,6 +59,7 @@ def test_the_stages_stand_in_the_written_order() -> None:
         "tracing",
         "context",
         "syntax",
+        "limits",
         "cors",
         "authentication",
     ]
@@ -118,7 +120,7 @@ def test_one_more_error_is_told_in_the_settings_words() -> None:
 
 def test_the_default_settings_compile() -> None:
     exchange = begin(Policy.compile(Settings()))
-    headers: Headers = [(b"origin", b"http://localhost:3000")]
+    headers: Headers = [HOST, (b"origin", b"http://localhost:3000")]
     assert exchange.request(RequestHead("GET", b"/", b"", headers)) is PROCEED
     answer = exchange.response(ResponseHead(500, []))
     assert (b"access-control-allow-origin", b"http://localhost:3000") in answer.headers

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from portico.core.problem import TITLES, Problem
+from portico.core.problem import TITLES, Problem, Refusal
 
 
 def test_the_body_is_the_problem_as_json() -> None:
@@ -40,3 +40,12 @@ def test_head_gets_the_same_head_without_a_body() -> None:
     answer = problem.respond("i", head_only=True)
     assert answer.head == problem.respond("i").head
     assert answer.body == b""
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2", "3"])
+def test_a_refusal_may_end_the_connection_where_there_is_such_a_field(version: str) -> None:
+    own = (b"retry-after", b"1")
+    refusal = Refusal("full", Problem(503, "later", (own,)))
+    closing = refusal.closing(version).problem.headers
+    assert closing == ((own,) if version in ("2", "3") else (own, (b"connection", b"close")))
+    assert refusal.problem.headers == (own,)

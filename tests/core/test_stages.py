@@ -13,6 +13,7 @@ from portico.core.routes import Route
 from portico.core.settings import Secret, build
 from portico.core.tracing import TRACING_HEADERS
 
+HOST = (b"host", b"api.test")
 ORIGIN = b"https://app.test"
 EVIL = b"https://evil.test"
 ENTROPY = bytes(range(1, 25))
@@ -39,16 +40,16 @@ def ask(policy: Policy, head: RequestHead) -> tuple[Exchange, Proceed | Respond]
 def get(
     *headers: tuple[bytes, bytes], path: bytes = b"/v1/agents/", method: str = "GET"
 ) -> RequestHead:
-    return RequestHead(method, path, b"", list(headers))
+    return RequestHead(method, path, b"", [HOST, *headers])
 
 
 def preflight(origin: bytes, *headers: tuple[bytes, bytes]) -> RequestHead:
-    asked = [(b"origin", origin), (b"access-control-request-method", b"PUT"), *headers]
+    asked = [HOST, (b"origin", origin), (b"access-control-request-method", b"PUT"), *headers]
     return RequestHead("OPTIONS", b"/v1/agents/", b"", asked)
 
 
 def handshake(*headers: tuple[bytes, bytes]) -> RequestHead:
-    return RequestHead("GET", b"/ws", b"", list(headers), kind="websocket")
+    return RequestHead("GET", b"/ws", b"", [HOST, *headers], kind="websocket")
 
 
 def status_of(verdict: Proceed | Respond) -> int:
@@ -154,7 +155,9 @@ def test_the_root_path_stands_before_probes() -> None:
         (get(method="G ET"), "method_malformed"),
         (get(path=b"/a\x00b"), "path_malformed"),
         (get(path=b"/a\nb"), "path_malformed"),
-        (get((b"host", b"a"), (b"host", b"b")), "fields_malformed"),
+        (get((b"host", b"b")), "fields_malformed"),
+        (replace(get(), headers=[]), "host_missing"),
+        (replace(get(), headers=[(b"x-host", b"a")]), "host_missing"),
         (get((b"x-a", b"a\x01")), "fields_malformed"),
     ],
 )
@@ -170,6 +173,11 @@ def test_an_unknown_version_is_not_spoken() -> None:
     exchange, verdict = ask(POLICY, replace(get(), http_version="3.0"))
     assert status_of(verdict) == 505
     assert exchange.finish(now=1.0).reason == "version_unknown"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1", "2"])
+def test_only_http_1_1_demands_a_host(version: str) -> None:
+    assert ask(POLICY, replace(get(), headers=[], http_version=version))[1] is PROCEED
 
 
 def test_http_2_is_not_told_to_close_the_connection() -> None:

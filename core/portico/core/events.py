@@ -3,7 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["PROCEED", "Ask", "Headers", "Proceed", "RequestHead", "Respond", "ResponseHead"]
+__all__ = [
+    "ABORT",
+    "PROCEED",
+    "Abort",
+    "Ask",
+    "Headers",
+    "Proceed",
+    "RequestHead",
+    "Respond",
+    "ResponseHead",
+]
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 """Field lines in order, repeated names kept; request names are lower-case."""
@@ -66,6 +76,17 @@ class Respond:
 
     head: ResponseHead
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """The policy objects, but an answer has begun and cannot be taken back.
+
+    The shell gives the application no more, and breaks the connection.
+    """
+
+
+ABORT: Final = Abort()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from portico.core.access import AccessRecord, Outcome
 from portico.core.context import NO_CONTEXT, LogContext
 from portico.core.cors import CorsDecision, merge
 from portico.core.events import (
+    ABORT,
     PROCEED,
+    Abort,
     Ask,
     Headers,
     Proceed,
@@ -20,7 +22,7 @@ from portico.core.events import (
 )
 from portico.core.pipeline import Pipeline, Question, Verdict
 from portico.core.problem import Problem, Refusal
-from portico.core.syntax import find_fault
+from portico.core.syntax import NO_COLUMNS, find_fault, split
 from portico.core.tracing import ENTROPY_BYTES, NO_TRACE
 from portico.core.transitions import TRANSITIONS, IllegalStepError, State, Step
 
@@ -52,6 +54,8 @@ class Exchange:
         entropy: The random bytes for its ids.
         state: Where it stands.
         head: The request.
+        in_flight: Requests that its worker had already when it came.
+        fields: Its field lines by column.
         needed: Its field lines among those that the stages read.
         request_id: The client's, or a made one.
         trace: Its place in a trace.
@@ -79,7 +83,9 @@ class Exchange:
         "context",
         "entropy",
         "fault",
+        "fields",
         "head",
+        "in_flight",
         "needed",
         "peer",
         "principal",
@@ -95,7 +101,13 @@ class Exchange:
     )
 
     def __init__(
-        self, pipeline: Pipeline, peer: str | None, now: float, wall: float, entropy: bytes
+        self,
+        pipeline: Pipeline,
+        peer: str | None,
+        now: float,
+        wall: float,
+        entropy: bytes,
+        in_flight: int = 0,
     ) -> None:
         """Begin an exchange; see `Policy.exchange`."""
         if len(entropy) < ENTROPY_BYTES:
@@ -105,8 +117,10 @@ class Exchange:
         self._arrived = now
         self._wall = wall
         self.entropy = entropy
+        self.in_flight = in_flight
         self.state = _IDLE
         self.head = NO_HEAD
+        self.fields = NO_COLUMNS
         self.needed: Headers = []
         self.request_id = ""
         self.trace = NO_TRACE
@@ -158,7 +172,9 @@ class Exchange:
         self._step(_REQUEST)
         reads = self._pipeline.reads
         self.head = head
-        self.needed = [line for line in head.headers if line[0] in reads]
+        self.fields = split(head.headers)
+        if not reads.isdisjoint(self.fields[0]):
+            self.needed = [line for line in head.headers if line[0] in reads]
         return self._judge()
 
     def answer(self, result: object) -> Proceed | Respond | Ask:
@@ -200,27 +216,35 @@ class Exchange:
         refused = verdict.head.status >= 400
         return self._answer(verdict, Outcome.REFUSED if refused else Outcome.COMPLETED)
 
-    def receive_body(self, size: int) -> Proceed | Respond:
+    def receive_body(self, size: int) -> Proceed | Respond | Abort:
         """Count and judge a piece of the request's body.
 
         Args:
             size: Its bytes.
 
         Returns:
-            `Proceed`, or the answer to give instead of the application's.
+            `Proceed`, the answer to give instead of the application's, or `Abort` where that has
+            begun.
 
         Raises:
             IllegalStepError: The application is not being asked.
         """
         self._step(Step.RECEIVE)
         self.request_bytes += size
-        if self.state is State.APPLICATION:
-            for stage in self._pipeline.body_stages:
-                refusal = stage.receive(self)
-                if refusal is not None:
-                    self._step(Step.RESPOND)
-                    return self._refuse(refusal, Outcome.REFUSED)
+        for stage in self._pipeline.body_stages:
+            refusal = stage.receive(self)
+            if refusal is not None:
+                return self._stop(refusal)
         return PROCEED
+
+    def _stop(self, refusal: Refusal) -> Respond | Abort:
+        """Refuse a request that the application has already."""
+        if self.state is State.APPLICATION:
+            self._step(Step.RESPOND)
+            return self._refuse(refusal, Outcome.REFUSED)
+        self.reason = refusal.reason
+        self._outcome = Outcome.REFUSED
+        return ABORT
 
     def fail(self, refusal: Refusal = FAILURE) -> Respond:
         """Answer for an application or a store that raised before any answer was begun.

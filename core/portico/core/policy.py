@@ -10,7 +10,8 @@ from typing import Final
 from portico.core.auth import AuthPolicy
 from portico.core.cors import CorsConfigErrors, CorsPolicy
 from portico.core.exchange import Exchange
-from portico.core.pipeline import Pipeline
+from portico.core.limits import Concurrency, Limits
+from portico.core.pipeline import Pipeline, Stage
 from portico.core.routes import Route, Routes
 from portico.core.settings import Settings, cors_config
 from portico.core.stages import Authentication, Context, Cors, Syntax, Tracing
@@ -61,9 +62,11 @@ class Policy:
 
     Attributes:
         pipeline: The stages that each exchange passes.
+        request_timeout_s: Time in which the shell must have an answer, or None.
     """
 
     pipeline: Pipeline
+    request_timeout_s: float | None = None
 
     @classmethod
     def compile(
@@ -91,16 +94,22 @@ class Policy:
         declared = Routes.compile(routes, root_path=settings.server.root_path)
         if errors:
             raise PolicyErrors(tuple(errors))
-        stages = (
+        server = settings.server
+        limits = Limits(server.max_target, server.max_head, server.max_body)
+        stages: tuple[Stage, ...] = (
             Tracing(peers),
             Context(),
             Syntax(),
+            limits,
             Cors(),
+            *_concurrency(server.max_concurrency, declared),
             Authentication(AuthPolicy.compile(settings, declared)),
         )
-        return cls(Pipeline(cors, stages))
+        return cls(Pipeline(cors, stages, body_stages=(limits,)), server.request_timeout)
 
-    def exchange(self, *, peer: str | None, now: float, wall: float, entropy: bytes) -> Exchange:
+    def exchange(
+        self, *, peer: str | None, now: float, wall: float, entropy: bytes, in_flight: int = 0
+    ) -> Exchange:
         """Begin the exchange of one request.
 
         Args:
@@ -108,11 +117,17 @@ class Policy:
             now: Monotonic seconds.
             wall: Unix time, in seconds.
             entropy: At least 24 random bytes, from which the request and span ids are made.
+            in_flight: Requests that this worker has already, for ``server.max_concurrency``.
 
         Raises:
             ValueError: There are fewer bytes.
         """
-        return Exchange(self.pipeline, peer, now, wall, entropy)
+        return Exchange(self.pipeline, peer, now, wall, entropy, in_flight)
+
+
+def _concurrency(most: int | None, routes: Routes) -> tuple[Stage, ...]:
+    """Give the stage that bounds requests at once: behind CORS, for preflights need no room."""
+    return () if most is None else (Concurrency(most, routes),)
 
 
 def _compile_cors(

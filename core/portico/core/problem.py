@@ -5,7 +5,7 @@ Source: RFC 9457; the titles are the registered reason phrases (RFC 9110 15 and 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -116,3 +116,14 @@ class Refusal:
 
     reason: str
     problem: Problem
+
+    def closing(self, http_version: str) -> "Refusal":
+        """Give the same refusal, which also ends the connection: nobody wants what follows.
+
+        Args:
+            http_version: The request's; HTTP/2 and later forbid the field (RFC 9113 8.2.2).
+        """
+        if http_version in ("2", "3"):
+            return self
+        headers = (*self.problem.headers, (b"connection", b"close"))
+        return replace(self, problem=replace(self.problem, headers=headers))

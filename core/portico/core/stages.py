@@ -3,7 +3,7 @@
 Their order stands in `Policy.compile`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from portico.core.auth import AUTH_HEADERS, AuthPolicy
@@ -12,7 +12,7 @@ from portico.core.events import RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
 from portico.core.pipeline import Verdict
 from portico.core.problem import Problem, Refusal
-from portico.core.syntax import are_fields_sound, has_control, is_method, is_version
+from portico.core.syntax import Columns, are_fields_sound, has_control, is_method, is_version
 from portico.core.tracing import TRACING_HEADERS, TrustedPeers, read_request_id, start_trace
 
 __all__ = ["Authentication", "Context", "Cors", "Syntax", "Tracing"]
@@ -29,6 +29,9 @@ FIELDS_MALFORMED: Final = Refusal(
         400,
         "The header holds a control character, a second Host, or a body framed in two ways.",
     ),
+)
+HOST_MISSING: Final = Refusal(
+    "host_missing", Problem(400, "A request in HTTP/1.1 names its Host (RFC 9112 3.2).")
 )
 VERSION_UNKNOWN: Final = Refusal(
     "version_unknown", Problem(505, "This server speaks HTTP/1.1 and HTTP/2.")
@@ -78,21 +81,20 @@ class Syntax:
     def request(self, exchange: Exchange) -> Verdict:
         """Refuse with 400 or 505, and end the connection: nobody knows what follows."""
         head = exchange.head
-        if not is_method(head.method):
-            return _closing(METHOD_MALFORMED, head)
-        if has_control(head.path):
-            return _closing(PATH_MALFORMED, head)
-        if not are_fields_sound(head.headers):
-            return _closing(FIELDS_MALFORMED, head)
-        return None if is_version(head.http_version) else _closing(VERSION_UNKNOWN, head)
+        refusal = _find_malformed(head, exchange.fields)
+        return None if refusal is None else refusal.closing(head.http_version)
 
 
-def _closing(refusal: Refusal, head: RequestHead) -> Refusal:
-    """Add ``Connection: close``, which HTTP/2 and later forbid (RFC 9113 8.2.2)."""
-    if head.http_version in ("2", "3"):
-        return refusal
-    problem = replace(refusal.problem, headers=((b"connection", b"close"),))
-    return replace(refusal, problem=problem)
+def _find_malformed(head: RequestHead, fields: Columns) -> Refusal | None:
+    if not is_method(head.method):
+        return METHOD_MALFORMED
+    if has_control(head.path):
+        return PATH_MALFORMED
+    if not are_fields_sound(fields):
+        return FIELDS_MALFORMED
+    if not is_version(head.http_version):
+        return VERSION_UNKNOWN
+    return HOST_MISSING if head.http_version == "1.1" and b"host" not in fields[0] else None
 
 
 class Cors:

@@ -6,11 +6,20 @@ Source: RFC 9110 5.1, 5.5, 5.6.2, 9.1, 15; RFC 9112 2.3, 3.2, 6; RFC 3986 2.
 """
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from portico.core.events import Headers, ResponseHead
 
-__all__ = ["are_fields_sound", "find_fault", "has_control", "is_method", "is_version"]
+__all__ = [
+    "NO_COLUMNS",
+    "Columns",
+    "are_fields_sound",
+    "find_fault",
+    "has_control",
+    "is_method",
+    "is_version",
+    "split",
+]
 
 _METHODS: Final = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -39,16 +48,27 @@ def is_version(http_version: str) -> bool:
     return http_version in _VERSIONS
 
 
-def are_fields_sound(headers: Headers) -> bool:
+Columns: TypeAlias = tuple[tuple[bytes, ...], bytes]
+"""A head's field lines for checks that look at all of them: their names, their values joined."""
+
+NO_COLUMNS: Final[Columns] = ((), b"")
+
+
+def split(headers: Headers) -> Columns:
+    """Split field lines into columns, which costs less than to look at each line again."""
+    if not headers:
+        return NO_COLUMNS
+    names, values = zip(*headers, strict=True)
+    return names, b"".join(values)
+
+
+def are_fields_sound(fields: Columns) -> bool:
     """Say whether a request's fields can be read in one way only.
 
     No value holds a control character (RFC 9110 5.5), there is no second Host (RFC 9112 3.2), and
     one field frames the body: anything else smuggles requests past a proxy (RFC 9112 6.1, 6.3).
     """
-    if not headers:
-        return True
-    names, values = zip(*headers, strict=True)
-    text = b"".join(values)
+    names, text = fields
     if len(text.translate(None, _FIELD_CONTROLS)) != len(text) or names.count(b"host") > 1:
         return False
     framings = names.count(b"transfer-encoding")
