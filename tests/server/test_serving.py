@@ -2,7 +2,9 @@
 
 import signal
 import socket
+import ssl
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -210,3 +212,23 @@ def test_secrets_reach_spawned_workers_by_no_command_line_or_environment():
 
 def parent_of(process: Path) -> str:
     return (process / "stat").read_text().rpartition(")")[2].split()[1]
+
+
+@every_engine
+def test_localhttps_serves_a_certificate_of_its_own(engine: str, tmp_path: Path):
+    environ = {"LETTA_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    with serve("--engine", engine, "--localhttps", environ=environ) as server:
+        authority = tmp_path / "state" / "localhttps" / "authority.pem"
+        context = ssl.create_default_context(cafile=authority)
+        with urllib.request.urlopen(f"{server.url}/livez", context=context) as answer:
+            assert answer.status == 200
+        assert "no effect" not in server.stderr.text
+
+
+def test_localhttps_needs_a_place_for_its_certificate(tmp_path: Path):
+    (tmp_path / "taken").touch()
+    environ = {"LETTA_DIR": str(tmp_path / "taken")}
+    code, _, errors = run("serve", "--port", "0", "--localhttps", environ=environ)
+    assert code == 78
+    assert errors.startswith("portico: cannot keep a certificate in storage.dir")
+    assert len(errors.splitlines()) == 1

@@ -6,7 +6,7 @@ Source: design pages "Serving" (Engines) and "Engines: what each can do, measure
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Final, Literal
 
 from portico.core.engines import ENGINE_TABLE, EngineName, find_gap
 from portico.core.settings import Secret, Settings
@@ -155,8 +155,16 @@ class LaunchPlan:
         return f"{host}:{self.port if port is None else port}"
 
 
+LOCAL_CERTIFICATE: Final = "localhttps/cert.pem"
+LOCAL_KEY: Final = "localhttps/key.pem"
+"""Where under ``storage.dir`` a generated certificate for localhost and its key are kept."""
+
+
 def _tls(settings: Settings) -> TlsPlan | None:
     server = settings.server
+    if server.local_https:
+        kept = settings.storage.dir.rstrip("/")
+        return TlsPlan(f"{kept}/{LOCAL_CERTIFICATE}", f"{kept}/{LOCAL_KEY}")
     # Half a pair would be served as plain HTTP by two engines: it is no TLS here only because
     # `incomplete-group` has refused it before.
     if server.tls_cert is None or server.tls_key is None:

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from portico.core.launch import LOCAL_CERTIFICATE, LOCAL_KEY
+
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
 
 _VALID: Final = timedelta(days=825)
 _RENEWED_BEFORE: Final = timedelta(days=30)
-_DIRECTORY: Final = "localhttps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,10 @@ def local_certificate(directory: Path, *, now: datetime | None = None) -> LocalC
     Raises:
         OSError: the files cannot be read or written.
     """
-    folder = directory / _DIRECTORY
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    kept = LocalCertificate(folder / "cert.pem", folder / "key.pem", folder / "authority.pem")
+    certificate, key = directory / LOCAL_CERTIFICATE, directory / LOCAL_KEY
+    certificate.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    certificate.parent.chmod(0o700)
+    kept = LocalCertificate(certificate, key, certificate.with_name("authority.pem"))
     now = now or datetime.now(UTC)
     if not _is_usable(kept, now):
         _make(kept, now)

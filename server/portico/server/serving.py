@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, cast
 
 from portico.adapters.engine import ASGIApp
 from portico.adapters.sockets import BindError
 from portico.adapters.tls import TlsError, check_tls
 from portico.core.engines import RUNTIMES, EngineName
-from portico.core.launch import EngineParameters, LaunchPlan
+from portico.core.launch import EngineParameters, LaunchPlan, TlsPlan
 from portico.core.settings import Resolution, Settings
 from portico.core.workers import WorkerPlan, plan_workers
 from portico.server.loading import LoadError, load_application
@@ -120,7 +121,32 @@ def plan_launch(
         asyncio_app=asyncio_app,
         chosen=chosen_paths(resolution),
     )
+    plan = replace(plan, tls=plan.tls and expand(plan.tls))
     return Launch(plan, workers, _engine(plan).parameters(plan))
+
+
+def expand(tls: TlsPlan) -> TlsPlan:
+    """Return *tls* with a leading ``~`` of its paths as the home directory."""
+    ca = tls.ca and str(Path(tls.ca).expanduser())
+    cert, key = (str(Path(path).expanduser()) for path in (tls.cert, tls.key))
+    return replace(tls, cert=cert, key=key, ca=ca)
+
+
+def keep_local_certificate(settings: Settings) -> None:
+    """Make the certificate that ``--localhttps`` serves, unless a good one is kept.
+
+    Raises:
+        TlsError: It cannot be kept in ``storage.dir``.
+    """
+    if not settings.server.local_https:
+        return
+    from portico.server.local_certificate import local_certificate
+
+    try:
+        local_certificate(Path(settings.storage.dir).expanduser())
+    except OSError as error:
+        where = f"storage.dir, {settings.storage.dir}"
+        raise TlsError(f"cannot keep a certificate in {where}: {error.strerror}") from error
 
 
 def plan_of(resolution: Resolution, engine: EngineName | None = None) -> EngineParameters:
@@ -176,6 +202,7 @@ def serve(
     launch = plan_launch(resolution, asyncio_app=asyncio_app and target is not None)
     report = StartReport(settings, launch.plan, launch.workers, resolution.profile, tuple(read))
     try:
+        keep_local_certificate(settings)
         check(launch.plan, target)
         pending = list_pending(launch.plan.engine, chosen_paths(resolution))
         shortages = list_shortages(launch.plan.max_connections)
