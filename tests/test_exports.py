@@ -279,6 +279,16 @@ SURFACE: dict[str, set[str]] = {
         "PolicyMiddleware",
         "current_exchange",
     },
+    "portico.adapters.asgi_call": {
+        "Call",
+        "InvalidAnswerError",
+        "Message",
+        "NO_ANSWER",
+        "NoAnswerError",
+        "Receive",
+        "Send",
+        "current_exchange",
+    },
     "portico.adapters.draining": {
         "DRAIN",
         "Drain",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
-from portico.adapters.asgi import NO_ANSWER
+from portico.adapters.asgi_call import NO_ANSWER
 from portico.core.access import AccessRecord
 from portico.core.events import Ask, RequestHead, Respond, ResponseHead
 from portico.core.exchange import FAILURE, Exchange

@@ -271,6 +271,25 @@ async def test_a_body_over_the_limit_is_a_problem(runtime: Runtime, declared: bo
     assert_problem(answer, 413)
 
 
+async def test_a_handler_that_takes_too_long_is_cancelled(runtime: Runtime) -> None:
+    server = replace(Settings().server, request_timeout=0.05)
+    app = create_app(replace(Settings(), server=server), runtime)
+    ended = anyio.Event()
+
+    @app.get("/endless")
+    async def endless() -> Response:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+        return Response(b"")
+
+    async with serving(app) as http:
+        assert_problem(await http.get("/endless"), 504)
+        with anyio.fail_after(5):
+            await ended.wait()
+
+
 async def test_a_stream_comes_whole(app: Quart) -> None:
     async with serving(app) as http:
         answer = await http.get("/slow/100")

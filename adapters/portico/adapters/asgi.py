@@ -6,59 +6,62 @@ Source: ASGI 3 (https://asgi.readthedocs.io/en/stable/specs/main.html) and its w
 """
 
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from functools import partial
 from os import urandom
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from portico.adapters.scope import Scope, read_head
-from portico.core.access import AccessRecord, Outcome
-from portico.core.events import Ask, Proceed, RequestHead, Respond, ResponseHead
+from portico.adapters.asgi_call import (
+    Call,
+    InvalidAnswerError,
+    Message,
+    NoAnswerError,
+    Receive,
+    Send,
+    current_exchange,
+)
+from portico.adapters.scope import Scope
+from portico.core.access import AccessRecord
+from portico.core.events import PROCEED, Abort, Ask, Proceed, RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
 from portico.core.policy import Policy
-from portico.core.problem import Problem, Refusal
 from portico.core.tracing import ENTROPY_BYTES
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
 
 __all__ = ["InvalidAnswerError", "NoAnswerError", "PolicyMiddleware", "current_exchange"]
 
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OnRecord: TypeAlias = Callable[[AccessRecord], None]
 OnError: TypeAlias = Callable[[Exception, Exchange], None]
 Find: TypeAlias = Callable[[Ask], Awaitable[object]]
 
-current_exchange: Final[ContextVar[Exchange | None]] = ContextVar("current_exchange", default=None)
-"""The exchange of the request that is being handled; None outside of any."""
-
-NO_ANSWER: Final = Refusal(
-    "no_answer", Problem(500, "The application ended without answering this request.")
-)
 _REFUSE_OVER_HTTP: Final = "websocket.http.response"
 # RFC 6455 7.4.1: normal closure, going away, no status; anything else is a broken connection.
 _ORDERLY: Final = frozenset({1000, 1001, 1005})
-
-
-class NoAnswerError(RuntimeError):
-    """The application returned without an answer, though its client was there."""
-
-
-class InvalidAnswerError(ValueError):
-    """The application gave an answer that HTTP does not allow; the client got a 500."""
 
 
 def _ignore(*_: object) -> None:
     """Take what nobody asked for."""
 
 
+def _time_limit(timeout_s: float | None) -> "Callable[[], CancelScope] | None":
+    if timeout_s is None:
+        return None
+    from anyio import move_on_after  # nothing else here needs an event loop's library
+
+    return partial(move_on_after, timeout_s)
+
+
 class PolicyMiddleware:
     """An ASGI application that asks the policy before and after another one.
 
     Attributes:
-        in_flight: Requests and WebSockets whose answer has not yet left whole.
+        in_flight: Requests and WebSockets that were not refused, and whose answer has not yet left
+            whole.
+        time_limit: Opens a scope that ends with the time of one request, or None without limit.
     """
 
     def __init__(
@@ -84,6 +87,9 @@ class PolicyMiddleware:
             clock: Monotonic seconds.
             wall: Unix seconds.
             entropy: Gives as many random bytes as it is asked for.
+
+        Raises:
+            ModuleNotFoundError: The policy limits the time of requests, and anyio is not there.
         """
         self.app = app
         self.policy = policy
@@ -94,6 +100,7 @@ class PolicyMiddleware:
         self.wall = wall
         self.entropy = entropy
         self.in_flight = 0
+        self.time_limit = _time_limit(policy.request_timeout_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or the lifespan."""
@@ -112,6 +119,7 @@ class PolicyMiddleware:
             now=self.clock(),
             wall=self.wall(),
             entropy=self.entropy(ENTROPY_BYTES),
+            in_flight=self.in_flight,
         )
 
     async def judge(self, exchange: Exchange, head: RequestHead) -> Proceed | Respond:
@@ -124,168 +132,15 @@ class PolicyMiddleware:
         return verdict
 
 
-class _Call(ABC):
-    """One request on its way through the application; what http and websocket share.
-
-    Attributes:
-        exchange: Its exchange.
-        begun: An answer has begun to leave.
-        over: It has left whole, or the WebSocket was closed in good order.
-        gone: The client left before that.
-    """
-
-    __slots__ = (
-        "_receive",
-        "_recorded",
-        "_scope",
-        "_send",
-        "_shell",
-        "begun",
-        "exchange",
-        "gone",
-        "over",
-    )
-
-    def __init__(self, shell: PolicyMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
-        self._shell = shell
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._recorded = False
-        self.exchange = shell.begin(scope)
-        self.begun = False
-        self.over = False
-        self.gone = False
-
-    ends_by_returning = False
-    """Whether an application that returns has ended what it began, as the engine sees it."""
-
-    @abstractmethod
-    async def receive(self) -> Message:
-        """Give the application the next message from the client."""
-
-    @abstractmethod
-    async def send(self, message: Message) -> None:
-        """Take a message to the client from the application."""
-
-    @abstractmethod
-    async def respond(self, answer: Respond) -> None:
-        """Send an answer of the policy's own."""
-
-    async def run(self) -> None:
-        """Serve the request; whatever happens, it ends in one record."""
-        before = current_exchange.get()
-        current_exchange.set(self.exchange)
-        self._shell.in_flight += 1
-        try:
-            await self._attempt()
-        except BaseException as error:
-            self._finish(self._judge_end(error))
-            raise
-        finally:
-            # Not by a token: that is refused in any context but its own, and a coroutine may be
-            # closed in another one.
-            current_exchange.set(before)
-            # An answer without its last message has lost its client.
-            self._finish(None if self.over else Outcome.CLIENT_DISCONNECTED)
-
-    def _judge_end(self, error: BaseException) -> Outcome | None:
-        """Say how a call ended that *error* ended."""
-        if self.gone or isinstance(error, Exception):
-            return Outcome.CLIENT_DISCONNECTED
-        return None if self.over else Outcome.CANCELLED
-
-    async def _attempt(self) -> None:
-        try:
-            await self._serve()
-        except Exception as error:
-            if self.gone:  # what a lost client makes an application raise is no error of its
-                raise
-            self._shell.on_error(error, self.exchange)
-            if not self.begun:
-                await self.respond(self.exchange.fail())
-            elif not self.over:
-                # What has begun cannot be taken back: the engine must break the connection.
-                self._finish(Outcome.ERROR, "unhandled_exception")
-                raise
-
-    async def _serve(self) -> None:
-        verdict = await self._shell.judge(self.exchange, read_head(self._scope))
-        if isinstance(verdict, Respond):
-            await self.respond(verdict)
-            return
-        await self._shell.app(self._scope, self.receive, self.send)
-        if self.begun and self.ends_by_returning and not self.over:
-            self._end()
-        if not self.begun and not self.gone:
-            self._shell.on_error(NoAnswerError(NO_ANSWER.problem.detail), self.exchange)
-            await self.respond(self.exchange.fail(NO_ANSWER))
-
-    async def _open(self, message: Message, status: int) -> None:
-        """Send the application's head with the policy's headers, or what must replace it."""
-        own = ResponseHead(status, list(message.get("headers") or ()))
-        head = self.exchange.response(own, now=self._shell.clock())
-        body = self.exchange.substitute
-        if body is None:
-            self.begun = True
-            status_too = {"status": head.status} if "status" in message else {}
-            await self._pass_on({**message, **status_too, "headers": head.headers})
-            return
-        fault = InvalidAnswerError(f"the application's answer was replaced: {self.exchange.fault}")
-        self._shell.on_error(fault, self.exchange)
-        await self.respond(Respond(head, body))
-
-    async def _respond_in(self, kind: str, answer: Respond) -> None:
-        """Send *answer* by messages whose types begin with *kind*."""
-        self.begun = True
-        head = answer.head
-        await self._pass_on(
-            {"type": f"{kind}.start", "status": head.status, "headers": head.headers}
-        )
-        body = {"type": f"{kind}.body", "body": answer.body, "more_body": False}
-        await self._pass_on_to_end(body, last=True)
-
-    async def _pass_on(self, message: Message) -> None:
-        """Hand a message to the engine, and notice when it says that the client has left."""
-        try:
-            await self._send(message)
-        except OSError:
-            self.gone = True
-            raise
-
-    async def _pass_on_to_end(self, message: Message, *, last: bool) -> None:
-        # Hypercorn says that the client has left, or has this task cancelled, before the send of
-        # the last message returns: from here on that is no news.
-        self.over = last
-        try:
-            await self._pass_on(message)
-        except Exception:
-            self.over = False
-            raise
-        if last:
-            self._end()
-
-    def _end(self) -> None:
-        self.over = True
-        self._finish(Outcome.CLIENT_DISCONNECTED if self.gone else None)
-
-    def _finish(self, outcome: Outcome | None = None, reason: str | None = None) -> None:
-        """End the exchange and hand out its record, the first time."""
-        if not self._recorded:
-            self._recorded = True
-            self._shell.in_flight -= 1
-            now = self._shell.clock()
-            self._shell.on_record(self.exchange.finish(now=now, outcome=outcome, reason=reason))
-
-
-class _HttpCall(_Call):
+class _HttpCall(Call):
     """One HTTP request."""
 
-    __slots__ = ("_trailers",)
+    __slots__ = ("_trailers", "_whole")
 
     def __init__(self, shell: PolicyMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(shell, scope, receive, send)
         self._trailers = False
+        self._whole = False
 
     async def respond(self, answer: Respond) -> None:
         """Send an answer of the policy's own."""
@@ -293,21 +148,34 @@ class _HttpCall(_Call):
 
     async def receive(self) -> Message:
         """Count the body, and stop it when the policy refuses more."""
+        if self.stopped:
+            return {"type": "http.disconnect"}
         message = await self._receive()
         if self.over:
             return message
         if message["type"] == "http.disconnect":
             self.gone = True
-        elif body := message.get("body"):
+            self.cut = not self._whole
+            return message
+        if body := message.get("body"):
             verdict = self.exchange.receive_body(len(body))
-            if isinstance(verdict, Respond):
-                await self.respond(verdict)
-                return {"type": "http.disconnect"}
+            if verdict is not PROCEED:
+                return await self._stop(verdict)
+        self._whole = not message.get("more_body", False)
         return message
+
+    async def _stop(self, verdict: Proceed | Respond | Abort) -> Message:
+        """End the request; to the application it is as if its client had left."""
+        self.stopped = True
+        if isinstance(verdict, Respond):
+            await self.respond(verdict)
+        else:  # what has begun ends without its end, so that the engine breaks it off
+            self._finish()
+        return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
         """Complete the head, count the body, and see the end."""
-        if self.over:
+        if self.over or self.answered or self.stopped:
             return
         if message["type"] == "http.response.start":
             self._trailers = message.get("trailers", False)
@@ -329,7 +197,7 @@ class _HttpCall(_Call):
                 return False
 
 
-class _WebSocketCall(_Call):
+class _WebSocketCall(Call):
     """One WebSocket, from its handshake to its end."""
 
     __slots__ = ("_connected",)
@@ -346,7 +214,7 @@ class _WebSocketCall(_Call):
         if _REFUSE_OVER_HTTP in (self._scope.get("extensions") or ()):
             await self._respond_in(_REFUSE_OVER_HTTP, answer)
         else:
-            self.begun = True
+            self.begun = self.answered = True
             close = {"type": "websocket.close", "code": 1008, "reason": ""}
             await self._pass_on_to_end(close, last=True)
 
@@ -365,7 +233,7 @@ class _WebSocketCall(_Call):
 
     async def send(self, message: Message) -> None:
         """Complete the handshake, count what the application sends, and see the end."""
-        if self.over:
+        if self.over or self.answered or self.stopped:
             return
         match message["type"]:
             case "websocket.accept":
@@ -381,7 +249,7 @@ class _WebSocketCall(_Call):
                 await self._pass_on_to_end(message, last=last)
 
 
-_CALLS: Final[dict[str, type[_Call]]] = {"http": _HttpCall, "websocket": _WebSocketCall}
+_CALLS: Final[dict[str, type[Call]]] = {"http": _HttpCall, "websocket": _WebSocketCall}
 
 
 def _is_last_of_refusal(message: Message) -> bool:

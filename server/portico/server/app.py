@@ -17,7 +17,7 @@ from portico.core.exchange import Exchange
 from portico.core.policy import Policy
 from portico.core.routes import Route
 from portico.core.settings import Settings
-from portico.server.application import APPLICATIONS, Runtime
+from portico.server.application import APPLICATIONS, CancellableConnection, Runtime
 from portico.server.blueprints import api, docs, health
 from portico.server.gauges import read_descriptor_share, read_disk_share
 from portico.server.lifecycle import Lifecycle
@@ -42,7 +42,9 @@ def create_app(
         provenance: Origin text by dotted path, as a resolution has it.
     """
     app = APPLICATIONS[runtime]("portico.server", static_folder=None)
-    configure(app, settings)
+    configure(app)
+    if settings.server.request_timeout is not None and runtime == "asyncio":
+        app.asgi_http_class = CancellableConnection
     State(settings, provenance, Lifecycle.of(settings)).attach(app)
     mount(app)
     follow_lifespan(app, settings.server.thread_limit)
@@ -81,11 +83,12 @@ def log_error(error: BaseException, exchange: Exchange) -> None:
     log.error("request failed", exc_info=error, **exchange.log_context)
 
 
-def configure(app: Quart, settings: Settings) -> None:
+def configure(app: Quart) -> None:
     """Set what Quart must do otherwise than by its defaults."""
     app.config.update(
-        MAX_CONTENT_LENGTH=settings.server.max_body,
-        # A time limit per response would cut streams, and costs a task on asyncio.
+        # The policy bounds body and time, and so in one place.
+        MAX_CONTENT_LENGTH=None,
+        BODY_TIMEOUT=None,
         RESPONSE_TIMEOUT=None,
         # An error is answered with a problem, in tests and while debugging too.
         PROPAGATE_EXCEPTIONS=False,

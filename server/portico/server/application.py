@@ -4,9 +4,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Literal, NoReturn, cast
 
+import anyio
 import msgspec
 import structlog
-from hypercorn.typing import ASGISendCallable, HTTPResponseStartEvent
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, HTTPResponseStartEvent
 from quart import Quart, Request, Response
 from quart.asgi import ASGIHTTPConnection
 from quart.ctx import RequestContext
@@ -85,6 +86,26 @@ class Connection(ASGIHTTPConnection):
         content = b"" if self.scope["method"] == "HEAD" else body.data[body.begin : body.end]
         await send(head)
         await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+class CancellableConnection(Connection):
+    """The same on asyncio where a request's time is limited: its task ends with it.
+
+    Quart waits for its tasks, and leaves them running when it is cancelled itself.
+    """
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Answer the request."""
+        self._handling = anyio.CancelScope()
+        try:
+            await super().__call__(receive, send)
+        finally:
+            self._handling.cancel()
+
+    async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
+        """Answer the request, in a task of its own."""
+        with self._handling:
+            await super().handle_request(request, send)
 
 
 class TrioConnection(InlineHTTPConnection, Connection, TrioASGIHTTPConnection):

@@ -37,8 +37,24 @@ Send = Callable[[Any], Awaitable[None]]
 class PulledBody:
     """A request body that receives only what is asked of it, with the interface of Quart's."""
 
-    def __init__(self, receive: Receive, *, expected: int | None, limit: int | None) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        on_end: Callable[[], object],
+        *,
+        expected: int | None,
+        limit: int | None,
+    ) -> None:
+        """Prepare to receive.
+
+        Args:
+            receive: Gives the next ASGI message.
+            on_end: Cancels the request, when its client has left or was refused.
+            expected: The declared length in bytes, or None.
+            limit: Most bytes that are taken, or None.
+        """
         self._receive = receive
+        self._on_end = on_end
         self._limit = limit
         self._taken = 0
         self._complete = False
@@ -80,7 +96,8 @@ class PulledBody:
         self._check()
         message = await self._receive()
         if message["type"] != "http.request":
-            await trio.sleep_forever()  # the client left: the request's scope is cancelled
+            self._on_end()
+            await trio.sleep_forever()  # until the cancellation
         data = message.get("body", b"")
         self._taken += len(data)
         self._too_large = self._limit is not None and self._taken > self._limit
@@ -101,9 +118,9 @@ class InlineHTTPConnection(TrioASGIHTTPConnection):
             return
         request = self._create_request_from_scope(send)
         limit = self.app.config["MAX_CONTENT_LENGTH"]
-        body = PulledBody(receive, expected=request.content_length, limit=limit)
-        request.body = cast("Body", body)
         with trio.CancelScope() as scope:
+            body = PulledBody(receive, scope.cancel, expected=request.content_length, limit=limit)
+            request.body = cast("Body", body)
             extension["on_disconnect"](scope.cancel)
             response = await self.app.handle_request(request)
             await self._answer(send, response)
