@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -38,10 +38,11 @@ class Table:
         self.failed += report.failed
         if report.when != "call":
             return
-        for name, value in report.user_properties:
+        failed = " **failed**" if report.failed else ""
+        properties: Any = report.user_properties
+        for name, value in properties:
             if name == "fault":
                 row, engine, workers, text = value
-                failed = " **failed**" if report.failed else ""
                 self.figures[row].append(f"{engine} {workers}: {text}{failed}")
 
     def lines(self) -> Iterator[str]:

@@ -12,6 +12,7 @@ from tests.faults.conftest import Measured
 from tests.faults.harness import (
     events_of,
     has_taken,
+    is_free,
     on_every_engine,
     on_the_host,
     send_signal,
@@ -146,3 +147,16 @@ def test_readiness_fails_before_the_listeners_close(workers: int, measured: Meas
         workers=workers,
     )
     assert 1 <= took_s < 2
+
+
+@on_the_host
+def test_a_client_that_has_just_connected_is_answered(workers: int) -> None:
+    with serving(workers=workers) as server, server.connect() as connection:
+        assert server.get("/").status == 200  # the connection before it was accepted too
+        server.signal(TERM)
+        server.wait_for_event("draining")
+        until(lambda: is_free(server.address), 5, "the listeners close")
+        answer = connection.ask(request_bytes("GET", "/"))
+        assert answer.status == 200
+        assert answer.header("connection") == "close"
+        assert server.wait() == 0

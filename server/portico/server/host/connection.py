@@ -24,12 +24,14 @@ DISCONNECT_EXTENSION = "portico.disconnect"
 
 _DISCARD_BYTES = 256 * 1024
 _LINGER_S = 2.0
+_FIRST_REQUEST_S = 1.0
 _YIELD_BYTES = 256 * 1024
 
 
 class Phase(Enum):
     """Where a connection stands; the sweeper and the drain ask."""
 
+    NEW = auto()
     IDLE = auto()
     HEAD = auto()
     REQUEST = auto()
@@ -78,7 +80,7 @@ class Connection:
         self.worker = worker
         self.client = client
         self.server = server
-        self.phase = Phase.IDLE
+        self.phase = Phase.NEW
         self.since = worker.now
         self.read_by = worker.now + worker.limits.header_timeout_s
         self.write_by = inf
@@ -136,6 +138,9 @@ class Connection:
             self._successor.retire()
         elif self.phase is Phase.IDLE:
             self.abort()
+        elif self.phase is Phase.NEW:
+            # Its first request is on the way; to cut it off would be a failure for its client.
+            self.read_by = min(self.read_by, trio.current_time() + _FIRST_REQUEST_S)
 
     def on_abort(self, hook: Callable[[], object]) -> None:
         """Call *hook* when the connection is ended."""
