@@ -29,13 +29,22 @@ class Connection:
         if not received:
             raise ConnectionError("the server closed a keep-alive connection")
         self._received += received
-        head_end = self._received.find(b"\r\n\r\n")
-        if head_end < 0 or len(self._received) < head_end + 4 + content_length(self._received):
+        if not is_complete(self._received):
             return False
         if not self._received.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"not a 200: {self._received[:200]!r}")
         self._received = b""
         return True
+
+
+def is_complete(answer: bytes) -> bool:
+    """Whether all of an answer is there; a stream ends with its last chunk."""
+    head, found, content = answer.partition(b"\r\n\r\n")
+    if not found:
+        return False
+    if b"\r\ntransfer-encoding: chunked" in head.lower():
+        return content.endswith(b"0\r\n\r\n")
+    return len(content) >= content_length(head + found)
 
 
 def content_length(answer: bytes) -> int:

@@ -53,9 +53,11 @@ def measure(rounds: int, requests: int) -> list[Figure]:
         return figures(interleave(cases, rounds))
 
 
-def loaded(server: Server, requests: int) -> Callable[[], float]:
+HEALTH = wire(from_origin(ALLOWED))
+
+
+def loaded(server: Server, requests: int, request: bytes = HEALTH) -> Callable[[], float]:
     """The case that sends *requests* and returns the server's CPU seconds for one of them."""
-    request = wire(from_origin(ALLOWED))
 
     def case() -> float:
         with load.connections(server.address) as opened:

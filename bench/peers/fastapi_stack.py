@@ -126,12 +126,17 @@ def create_app() -> FastAPI:
     return app
 
 
-def main(loop: str) -> None:
-    """Serve on a free port of loopback, with the event loop named *loop*."""
+def configure_log() -> None:
+    """Write one JSON line a request to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
+
+
+def main(loop: str) -> None:
+    """Serve on a free port of loopback, with the event loop named *loop*."""
+    configure_log()
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     port = listener.getsockname()[1]
     print(json.dumps({"event": "listening", "url": f"http://127.0.0.1:{port}"}), flush=True)
