@@ -228,6 +228,7 @@ SURFACE: dict[str, set[str]] = {
         "are_fields_sound",
         "find_fault",
         "has_control",
+        "has_host",
         "is_method",
         "is_version",
         "split",

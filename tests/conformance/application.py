@@ -101,6 +101,19 @@ async def _stream(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
+async def _hang(scope: Scope, receive: Receive, send: Send) -> None:
+    """Give no answer for as long as the client stays, nor to any but the first of its news."""
+    await receive()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _hang_late(scope: Scope, receive: Receive, send: Send) -> None:
+    await _start(send, 200, [TEXT, (b"content-length", b"10")])
+    await send({"type": "http.response.body", "body": b"half ", "more_body": True})
+    await _hang(scope, receive, send)
+
+
 async def _raise(scope: Scope, receive: Receive, send: Send) -> None:
     raise AskedFor("secret in an exception's text")
 
@@ -139,6 +152,8 @@ ROUTES: Final = MappingProxyType(
         "/raise": _raise,
         "/raise-late": _raise_late,
         "/silent": _silent,
+        "/hang": _hang,
+        "/hang-late": _hang_late,
         "/redirect": answering(302, b"", (b"location", b"/elsewhere?a=1")),
         "/not-modified": answering(304, b"", (b"etag", b'"v1"'), length=False),
         "/no-content": answering(204, b"", length=False),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from tests.wire import Answer
+from tests.wire import Answer, request_bytes
 
 Headers = tuple[tuple[bytes, bytes], ...]
 Lines = list[tuple[bytes, bytes]]
@@ -84,6 +84,11 @@ class Call:
     def with_headers(self, *headers: tuple[bytes, bytes]) -> "Call":
         """Return this call with *headers* behind its own."""
         return replace(self, headers=(*self.headers, *headers))
+
+
+def head_bytes(call: Call) -> bytes:
+    """Return the head as it goes out."""
+    return request_bytes(call.method, call.target, call.wire_headers(), host=call.host)
 
 
 @dataclass(frozen=True, slots=True)

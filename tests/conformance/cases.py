@@ -6,7 +6,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Final
 
-from tests.conformance.calls import SPOKEN, Call, Headers
+from tests.conformance.calls import SPOKEN, Call, Headers, head_bytes
 
 ALLOWED: Final = b"https://example.com"
 REFUSED: Final = b"https://evil.test"
@@ -14,6 +14,7 @@ UUID: Final = "3f2b8c1d-9a4e-4c5b-8f7d-0123456789ab"
 UUID_TWO: Final = "4f2b8c1d-9a4e-4c5b-8f7d-0123456789ab"
 PASSWORD: Final = "correct horse"
 REVERSED: Final = "esroh tcerroc"
+MAX_TARGET, MAX_HEAD, MAX_BODY = 256, 2048, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +257,51 @@ def _authentication() -> Iterator[Case]:
     yield Case("no password for a preflight", Call("secure", "/ok", "OPTIONS", preflight), 204)
 
 
+def _bounds() -> Iterator[Case]:
+    """The last byte that is taken, and the first that is not; the head counts as it is sent."""
+
+    def case(name: str, call: Call, status: int = 200, reason: str | None = None) -> Case:
+        outcome = "refused" if reason else "completed"
+        call = replace(call, headers=((b"Origin", ALLOWED), *call.headers))
+        expect = {"access-control-allow-origin": ALLOWED.decode()}
+        return Case(name, call, status, expect, outcome=outcome, reason=reason)
+
+    target = Call("bounded", "/ok?")
+    fitting = replace(target, path="/ok?".ljust(MAX_TARGET - len("/bounded"), "a"))
+    longer = replace(fitting, path=fitting.path + "a")
+    yield case("the longest target", fitting)
+    yield case("a longer target", longer, 414, "target_too_long")
+
+    origin = (b"Origin", ALLOWED)
+    size = len(head_bytes(Call("bounded", headers=(origin, (b"X-Fill", b"")))))
+    for name, fill, status, reason in (
+        ("the largest head", MAX_HEAD - size, 200, None),
+        ("a larger head", MAX_HEAD - size + 1, 431, "head_too_large"),
+    ):
+        yield case(name, Call("bounded", headers=((b"X-Fill", b"a" * fill),)), status, reason)
+    many = Call("bounded", headers=((b"X-A", b"a" * 30),) * 80)
+    yield case("a head of many lines", many, 431, "head_too_large")
+
+    for chunked, path in product((False, True), ("/echo", "/echo?a")):
+        call = Call("bounded", path, "POST", body=b"a" * MAX_BODY, chunked=chunked)
+        over = replace(call, body=b"a" * (MAX_BODY + 1))
+        name = f"body of {path}, {'in chunks' if chunked else 'declared'}"
+        yield case(f"the largest {name}", call)
+        yield case(f"a larger {name}", over, 413, "body_too_large")
+    unread = Call("bounded", "/ok", "POST", body=b"a" * (MAX_BODY + 1))
+    yield case("a larger body nobody reads", unread, 413, "body_too_large")
+
+
+def _time() -> Iterator[Case]:
+    for method in ("GET", "HEAD"):
+        call = Call("hasty", "/hang", method, ((b"Origin", ALLOWED),))
+        expect = {"access-control-allow-origin": ALLOWED.decode()}
+        outcome, reason = "error", "request_timeout"
+        yield Case(f"{method} past its time", call, 504, expect, outcome=outcome, reason=reason)
+    yield Case("in time", Call("hasty", "/echo", "POST", body=b"a"))
+    yield Case("a WebSocket in time", Call("hasty", "/ws", kind="websocket"), 101)
+
+
 def _handshakes() -> Iterator[Case]:
     def case(name: str, policy: str, *origin: bytes, reason: str | None = None) -> Case:
         headers = tuple((b"Origin", value) for value in origin)
@@ -291,5 +337,7 @@ CASES: Final[tuple[Case, ...]] = (
     *_contexts(),
     *_cors(),
     *_authentication(),
+    *_bounds(),
+    *_time(),
     *_handshakes(),
 )

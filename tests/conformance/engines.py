@@ -12,13 +12,14 @@ from portico.adapters.asgi_call import NO_ANSWER
 from portico.core.access import AccessRecord
 from portico.core.events import Ask, RequestHead, Respond, ResponseHead
 from portico.core.exchange import FAILURE, Exchange
+from portico.core.limits import TIMED_OUT
 from portico.core.policy import Policy
 from tests.conformance.application import application
-from tests.conformance.calls import PEER, SPOKEN, Call, Outcome
+from tests.conformance.calls import PEER, SPOKEN, Call, Outcome, head_bytes
 from tests.conformance.memory import Unanswered, respond
 from tests.conformance.target import Dispatcher, compile_policies
 from tests.servers import Server, serve
-from tests.wire import Answer, Connection, request_bytes
+from tests.wire import Answer, Connection
 
 RECORD_DEADLINE_S: Final = 10.0
 ENTROPY: Final = bytes(range(24))
@@ -52,19 +53,25 @@ class Bare:
         head = RequestHead(call.method, path, query, call.parsed_headers(), kind=call.kind)
         step = exchange.request(head)
         assert not isinstance(step, Ask)
-        answer = _answer(step) if isinstance(step, Respond) else self._application(exchange, call)
+        answer = (
+            _answer(step)
+            if isinstance(step, Respond)
+            else self._application(exchange, call, policy.request_timeout_s)
+        )
         return Outcome(answer, exchange.finish(now=2.0).fields())
 
     def ask(self, call: Call) -> Answer:
         return self.perform(call).answer
 
-    def _application(self, exchange: Exchange, call: Call) -> Answer:
+    def _application(self, exchange: Exchange, call: Call, timeout_s: float | None) -> Answer:
         for piece in call.pieces():
             step = exchange.receive_body(len(piece))
             if isinstance(step, Respond):
                 return _answer(step)
         try:
-            answer = asyncio.run(respond(application, call))
+            answer = asyncio.run(asyncio.wait_for(respond(application, call), timeout_s))
+        except TimeoutError:
+            return _answer(exchange.fail(TIMED_OUT))
         except Unanswered as unanswered:
             return _answer(exchange.fail(FAILURE if unanswered.error else NO_ANSWER))
         head = exchange.response(ResponseHead(answer.status, answer.headers), now=1.5)
@@ -125,8 +132,7 @@ def host(engine: str) -> Iterator[Server]:
 
 def send(connection: Connection, call: Call) -> Answer:
     """Send *call* on a connection and return the answer; a WebSocket speaks once, then closes."""
-    head = request_bytes(call.method, call.target, call.wire_headers(), host=call.host)
-    connection.send(head + call.wire_body())
+    connection.send(head_bytes(call) + call.wire_body())
     websocket = call.kind == "websocket"
     answer = connection.response(call.method, websocket=websocket)
     if not websocket or answer.status != 101:

@@ -1,5 +1,6 @@
 """An ASGI server without sockets: one call, one answer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -85,6 +86,8 @@ async def _incoming(call: Call) -> AsyncIterator[Message]:
     for piece in pieces:
         yield {"type": "http.request", "body": piece, "more_body": True}
     yield {"type": "http.request", "body": last, "more_body": False}
+    if "/hang" in call.path:
+        await asyncio.get_running_loop().create_future()  # the client waits for its answer
     while True:
         yield {"type": "http.disconnect"}
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from portico.core.cors import CorsConfig
 from portico.core.settings import Secret, Settings, build
 from tests.browser.matrix import POLICIES as BROWSER_POLICIES
-from tests.conformance.cases import ALLOWED, PASSWORD
+from tests.conformance.cases import ALLOWED, MAX_BODY, MAX_HEAD, MAX_TARGET, PASSWORD
 
 VECTORS: Final = Path(__file__).parent.parent / "vectors"
 
@@ -31,6 +31,14 @@ OWN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "secure": {**FULL, "auth.required": True, "auth.password": Secret(PASSWORD)},
         "closed": {"cors.origins": ()},
         "handshakes": {**FULL, "cors.websocket_missing_origin": "deny"},
+        "bounded": {
+            **FULL,
+            "server.max_target": MAX_TARGET,
+            "server.max_head": MAX_HEAD,
+            "server.max_body": MAX_BODY,
+        },
+        "lone": {**FULL, "server.max_concurrency": 1},
+        "hasty": {**FULL, "server.request_timeout": 0.1},
     }
 )
 """Settings by path; what is missing has its default."""

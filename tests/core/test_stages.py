@@ -158,6 +158,7 @@ def test_the_root_path_stands_before_probes() -> None:
         (get((b"host", b"b")), "fields_malformed"),
         (replace(get(), headers=[]), "host_missing"),
         (replace(get(), headers=[(b"x-host", b"a")]), "host_missing"),
+        (replace(get(), headers=[(b"host", b"")]), "host_missing"),
         (get((b"x-a", b"a\x01")), "fields_malformed"),
     ],
 )

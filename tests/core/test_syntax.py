@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portico.core.events import Headers, ResponseHead
+from portico.core.events import Headers, RequestHead, ResponseHead
 from portico.core.syntax import (
     are_fields_sound,
     find_fault,
     has_control,
+    has_host,
     is_method,
     is_version,
     split,
@@ -120,6 +121,21 @@ def test_fields_that_can_be_read_in_one_way_are_sound(headers: Headers) -> None:
 )
 def test_a_second_host_or_framing_is_not(headers: Headers) -> None:
     assert not are_fields_sound(split(headers))
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ([], False),
+        ([LENGTH], False),
+        ([(b"x-host", b"a")], False),
+        ([(b"host", b"")], False),
+        ([HOST], True),
+        ([LENGTH, HOST], True),
+    ],
+)
+def test_a_host_is_named_by_a_host_line_that_is_not_empty(headers: Headers, named: bool) -> None:
+    assert has_host(RequestHead("GET", b"/", b"", headers), split(headers)) is named
 
 
 @pytest.mark.parametrize("byte", [*{*range(0x20)} - {0x09}, 0x7F])

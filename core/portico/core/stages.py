@@ -12,7 +12,14 @@ from portico.core.events import RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
 from portico.core.pipeline import Verdict
 from portico.core.problem import Problem, Refusal
-from portico.core.syntax import Columns, are_fields_sound, has_control, is_method, is_version
+from portico.core.syntax import (
+    Columns,
+    are_fields_sound,
+    has_control,
+    has_host,
+    is_method,
+    is_version,
+)
 from portico.core.tracing import TRACING_HEADERS, TrustedPeers, read_request_id, start_trace
 
 __all__ = ["Authentication", "Context", "Cors", "Syntax", "Tracing"]
@@ -94,7 +101,7 @@ def _find_malformed(head: RequestHead, fields: Columns) -> Refusal | None:
         return FIELDS_MALFORMED
     if not is_version(head.http_version):
         return VERSION_UNKNOWN
-    return HOST_MISSING if head.http_version == "1.1" and b"host" not in fields[0] else None
+    return HOST_MISSING if head.http_version == "1.1" and not has_host(head, fields) else None
 
 
 class Cors:

@@ -8,7 +8,7 @@ Source: RFC 9110 5.1, 5.5, 5.6.2, 9.1, 15; RFC 9112 2.3, 3.2, 6; RFC 3986 2.
 import re
 from typing import Final, TypeAlias
 
-from portico.core.events import Headers, ResponseHead
+from portico.core.events import Headers, RequestHead, ResponseHead
 
 __all__ = [
     "NO_COLUMNS",
@@ -16,6 +16,7 @@ __all__ = [
     "are_fields_sound",
     "find_fault",
     "has_control",
+    "has_host",
     "is_method",
     "is_version",
     "split",
@@ -73,6 +74,15 @@ def are_fields_sound(fields: Columns) -> bool:
         return False
     framings = names.count(b"transfer-encoding")
     return not framings or framings + names.count(b"content-length") == 1
+
+
+def has_host(head: RequestHead, fields: Columns) -> bool:
+    """Say whether a request names a host, as HTTP/1.1 demands (RFC 9112 3.2).
+
+    An http URI has no empty host (RFC 9110 4.2.1), and Granian shows a missing Host as empty.
+    """
+    names, _ = fields
+    return b"host" in names and head.headers[names.index(b"host")][1] != b""
 
 
 def find_fault(head: ResponseHead) -> str | None:
