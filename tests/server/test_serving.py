@@ -211,7 +211,11 @@ def test_secrets_reach_spawned_workers_by_no_command_line_or_environment():
 
 
 def parent_of(process: Path) -> str:
-    return (process / "stat").read_text().rpartition(")")[2].split()[1]
+    try:
+        stat = (process / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"  # some other process of the machine ended between listing and reading
+    return stat.rpartition(")")[2].split()[1]
 
 
 @every_engine
