@@ -13,8 +13,9 @@ from portico.adapters.engine import AppFactory, WorkerFactory
 from portico.adapters.sockets import listening, real_port
 from portico.core.launch import LaunchPlan, reveal
 from portico.server.host.failure import LifespanError
+from portico.server.host.foundations import FoundationError, check
 from portico.server.host.notify import notify
-from portico.server.host.supervisor import EXIT_FAILED, Generation, Supervisor
+from portico.server.host.supervisor import EXIT_FAILED, EXIT_UNUSABLE, Generation, Supervisor
 from portico.server.host.worker_process import Lifeline, beat_interval_s
 
 # Lifespan's shutdown may take this long after the grace, as Hypercorn bounds it.
@@ -119,7 +120,11 @@ def _generation(served: Served, sock: socket.socket) -> Generation:
 def _run_worker(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
     """A worker's life; what ends it is told, whatever it was."""
     try:
+        check()
         return _live(served, sock, lifeline)
+    except FoundationError as error:
+        structlog.get_logger().critical(str(error))
+        return EXIT_UNUSABLE
     except Exception as error:
         _report(error)
         return EXIT_FAILED

@@ -25,9 +25,10 @@ from portico.server.host.worker_process import (
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
+EXIT_UNUSABLE = 2
 EXIT_CRASH_LOOP = 3
 # What another start would not mend: no such application, or settings that do not hold.
-FINAL = frozenset((2, 78))
+FINAL = frozenset((EXIT_UNUSABLE, 78))
 
 _STARTS_MAX = 6
 _BACKOFF_S = 0.1
