@@ -79,7 +79,7 @@ def test_memory_bounds_every_workload():
 def test_an_explicit_count_wins():
     plan = plan_workers(Figures(affinity=1, memory_limit_bytes=1), "gpu", 7)
     assert (plan.count, plan.bound, dict(plan.limits)) == (7, "explicit", {})
-    assert str(plan) == "7 workers, decided by explicit"
+    assert str(plan) == "7 workers"
 
 
 def test_the_log_line_names_every_bound():

@@ -67,11 +67,11 @@ class WorkerPlan:
 
     def __str__(self) -> str:
         """Say it in one line, for the log."""
-        noun = "worker" if self.count == 1 else "workers"
+        workers = f"{self.count} {'worker' if self.count == 1 else 'workers'}"
+        if self.bound == "explicit":
+            return workers
         allowed = ", ".join(f"{bound} allows {limit}" for bound, limit in self.limits.items())
-        return f"{self.count} {noun}, decided by {self.bound}" + (
-            f" ({allowed})" if allowed else ""
-        )
+        return f"{workers}, decided by {self.bound}" + (f" ({allowed})" if allowed else "")
 
 
 def plan_workers(
