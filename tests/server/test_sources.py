@@ -106,8 +106,7 @@ def test_the_configuration_file_is_the_named_one(
 def test_a_named_file_that_cannot_be_read_is_a_problem_with_its_reason() -> None:
     (problem,) = load(("--config", "nope.yaml"), {}).problems
     assert problem.code == "unreadable-file"
-    assert "nope.yaml" in problem.message
-    assert problem.message.endswith("there is no such file")
+    assert problem.message == "nope.yaml cannot be read: there is no such file"
 
 
 def test_each_unreadable_file_has_its_own_reason(tmp_path: Path) -> None:

@@ -135,7 +135,9 @@ def with_reason(finding: Finding, unread: Mapping[str, str]) -> Finding:
     name = next(named, None) if finding.code == "unreadable-file" else None
     if name is None:
         return finding
-    return replace(finding, message=f"{finding.message}: {unread[name]}")
+    # Its kind is the core's guess; the reason says what it is in fact.
+    message = finding.message.removesuffix(" as UTF-8 text")
+    return replace(finding, message=f"{message}: {unread[name]}")
 
 
 def read_text(path: str) -> FileText:
