@@ -203,7 +203,10 @@ async def _converse(stream: trio.abc.Stream, request: h11.Request) -> Answer:
     while len(body) < MAX_BODY:
         match parser.next_event():
             case h11.NEED_DATA:
-                parser.receive_data(bytes(await stream.receive_some(READ_BYTES)))
+                received = bytes(await stream.receive_some(READ_BYTES))
+                if not received and not status and not parser.trailing_data[0]:
+                    raise InquiryError("the connection was closed without an answer")
+                parser.receive_data(received)
             case h11.Response(status_code=status):
                 pass
             case h11.Data(data=data):
