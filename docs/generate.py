@@ -30,7 +30,9 @@ def settings_page() -> str:
 
 def commands_page() -> str:
     """Every command with its help, as the command line prints it."""
-    context = click.Context(root, info_name=PROGRAM, terminal_width=96, color=False)
+    context = click.Context(
+        root, info_name=PROGRAM, terminal_width=96, color=False, **root.context_settings
+    )
     sections = (f"## {path}\n\n```text\n{text}\n```" for path, text in command_helps(root, context))
     return "\n\n".join(("# Commands", "Each as `--help` prints it.", *sections))
 

@@ -88,6 +88,7 @@ def test_no_command_shows_the_help() -> None:
 
 def test_the_version_is_the_installed_one() -> None:
     assert re.fullmatch(r"portico \d+\.\d+\.\d+", run("version")[1])
+    assert run("--version") == run("version")
     code, document = run_json("version")
     assert code == 0
     assert list(document) == ["version"]

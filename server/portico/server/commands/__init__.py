@@ -33,6 +33,12 @@ root = LazyGroup(
         " taken; 3 crash loop; 78 a problem in the settings."
     ),
 )
+click.version_option(
+    package_name=PROGRAM,
+    prog_name=PROGRAM,
+    message="%(prog)s %(version)s",
+    help="Show the version.",
+)(root)
 
 
 def run(arguments: list[str]) -> int:

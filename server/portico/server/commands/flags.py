@@ -132,7 +132,7 @@ def setting_option(spec: Spec) -> click.Option:
     return click.Option(
         declarations(spec),
         type=completed_type(spec),
-        metavar=None if spec.kind.choices else spec.kind.name.upper().replace(" ", "-"),
+        metavar=None if spec.kind.name == "choice" else spec.kind.name.upper().replace(" ", "-"),
         multiple=spec.kind.item is not None,
         help=f"{spec.doc} {remarks(spec)}",
         expose_value=False,
