@@ -205,7 +205,11 @@ def _connect(address: Address, deadline_s: float) -> socket.socket:
         return socket.create_connection(address, timeout=deadline_s)
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(deadline_s)
-    connection.connect(address)
+    try:
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 

@@ -19,9 +19,9 @@ def report(log_format: str | None, *, debug: bool = False, read: tuple[str, ...]
     return StartReport(settings, PLAN, WORKERS, "prod", read)
 
 
-def test_a_program_gets_one_event(capsys: pytest.CaptureFixture[str]):
+def test_a_program_gets_one_event(capfd: pytest.CaptureFixture[str]):
     report("json", read=("conf.yaml",)).listening("http://127.0.0.1:1")
-    out, errors = capsys.readouterr()
+    out, errors = capfd.readouterr()
     event = json.loads(out)
     assert errors == ""
     assert (event["event"], event["url"]) == ("listening", "http://127.0.0.1:1")
@@ -39,9 +39,9 @@ def test_a_person_gets_lines(capsys: pytest.CaptureFixture[str]):
     assert "settings from conf.yaml, .env" in errors
 
 
-def test_without_a_terminal_a_program_is_meant(capsys: pytest.CaptureFixture[str]):
+def test_without_a_terminal_a_program_is_meant(capfd: pytest.CaptureFixture[str]):
     report(None).listening("http://127.0.0.1:1")
-    assert json.loads(capsys.readouterr().out)["event"] == "listening"
+    assert json.loads(capfd.readouterr().out)["event"] == "listening"
 
 
 def test_warnings_and_failures_are_lines_on_stderr(capsys: pytest.CaptureFixture[str]):

@@ -30,7 +30,7 @@ from portico.adapters.engine import (
     WorkerFactory,
     call_when_ready,
 )
-from portico.adapters.sockets import listening, real_port
+from portico.adapters.sockets import listening, url_of
 from portico.core.launch import EngineParameters, LaunchPlan, reveal
 
 TYPES: Final[dict[str, Callable[[Any], object]]] = {
@@ -64,7 +64,7 @@ def run_workers(
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
         worker = WorkerFactory(factory, plan.root_path, on_started=TellSupervisor(writer))
-        call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
+        call_when_ready(reader, plan.workers, partial(on_listening, url_of(plan, sock)))
         server = SharedSocketServer(sock, on_draining, **typed(words))
         try:
             server.serve(

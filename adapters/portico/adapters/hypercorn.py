@@ -62,7 +62,7 @@ def parameters(plan: LaunchPlan) -> EngineParameters:
     """
     tls = plan.tls
     values: dict[str, Parameter] = FIXED | {
-        "bind": [f"unix:{plan.uds}" if plan.uds else plan.authority()],
+        "bind": [_bind(plan)],
         "alpn_protocols": [*alpn_protocols(plan)],
         "backlog": plan.backlog,
         "workers": plan.workers,
@@ -79,3 +79,9 @@ def parameters(plan: LaunchPlan) -> EngineParameters:
         "verify_mode": "CERT_REQUIRED" if tls and tls.ca else "CERT_NONE",
     }
     return EngineParameters("hypercorn", values, list_unsupported(plan, "hypercorn"))
+
+
+def _bind(plan: LaunchPlan) -> str:
+    if plan.uds is None:
+        return plan.authority()
+    return plan.uds if plan.uds.startswith("fd://") else f"unix:{plan.uds}"

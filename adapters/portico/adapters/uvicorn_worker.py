@@ -30,7 +30,7 @@ from portico.adapters.engine import (
     WorkerFactory,
     call_when_ready,
 )
-from portico.adapters.sockets import listening, real_port
+from portico.adapters.sockets import listening, url_of
 from portico.core.launch import EngineParameters, LaunchPlan, reveal
 
 logger = logging.getLogger("uvicorn.error")
@@ -55,7 +55,7 @@ def run_one(
     """Serve in this process."""
     with listening(plan) as sock:
         worker = WorkerFactory(factory, plan.root_path, engine_prepends=True)
-        announce = partial(on_listening, plan.url(real_port(sock)))
+        announce = partial(on_listening, url_of(plan, sock))
         server = OneServer(make_config(words, worker), plan, announce, on_draining)
         return server.serve_until_signal(sock)
 
@@ -131,7 +131,7 @@ def run_many(
     reader, writer = Pipe(duplex=False)
     with listening(plan) as sock:
         worker = WorkerFactory(factory, plan.root_path, True, TellSupervisor(writer))
-        call_when_ready(reader, plan.workers, partial(on_listening, plan.url(real_port(sock))))
+        call_when_ready(reader, plan.workers, partial(on_listening, url_of(plan, sock)))
         workers = Workers(make_config(words, worker), sock, on_draining)
         workers.run()
         return workers.code

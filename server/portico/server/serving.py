@@ -249,8 +249,7 @@ def run(
     logs.configure(settings_of(resolution).telemetry)
     application = application_of(resolution, plan, target)
     if plan.engine != "hypercorn":
-        code: int = _engine(plan).serve(application, plan, report.listening, application.drain)
-        return code
+        return serve_on_asyncio(application, plan, report)
     from portico.server.host.launching import Served, serve
 
     def served_next() -> Served | None:
@@ -262,6 +261,22 @@ def run(
         return Served(application.or_exit, next_plan, application.drain)
 
     return serve(application.or_exit, plan, report.listening, application.drain, served_next)
+
+
+def serve_on_asyncio(application: ServerApplication, plan: LaunchPlan, report: StartReport) -> int:
+    """Run an engine with a supervisor of its own, for which the service manager is told."""
+    from portico.server.host.notify import notify
+
+    def listening(url: str) -> None:
+        report.listening(url)
+        notify("READY=1")
+
+    def draining() -> None:
+        notify("STOPPING=1")
+        application.drain()
+
+    code: int = _engine(plan).serve(application, plan, listening, draining)
+    return code
 
 
 def application_of(

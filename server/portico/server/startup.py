@@ -1,15 +1,20 @@
 """What is told of the start: where the server listens, and what it was configured from."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Final
 
 from portico.core.engines import RUNTIMES
 from portico.core.launch import LaunchPlan
 from portico.core.settings import Settings
 from portico.core.workers import WorkerPlan
+
+STDOUT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,7 @@ class StartReport:
     def listening(self, url: str) -> None:
         """Say where the server listens, as the log's format has it."""
         if self.json:
-            # In one write: workers share the output, and print() writes the line's end by itself.
-            sys.stdout.write(json.dumps(self._event(url), separators=(",", ":")) + "\n")
-            sys.stdout.flush()
+            self._write(json.dumps(self._event(url), separators=(",", ":")) + "\n")
         else:
             self._say(self._line(url))
 
@@ -70,6 +73,13 @@ class StartReport:
             f"  profile  {self.profile or 'none'}\n"
             f"  settings from {sources}"
         )
+
+    @staticmethod
+    def _write(line: str) -> None:
+        """Write *line* at once, for workers share the output; a sink that is full ends nobody."""
+        with suppress(OSError):
+            sys.stdout.flush()
+            os.write(STDOUT, line.encode())
 
     @staticmethod
     def _say(text: str) -> None:

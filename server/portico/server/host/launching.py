@@ -10,11 +10,11 @@ from functools import partial
 import structlog
 
 from portico.adapters.engine import AppFactory, WorkerFactory
-from portico.adapters.sockets import listening, real_port
+from portico.adapters.sockets import listening_on_all, url_of
 from portico.core.launch import LaunchPlan, reveal
 from portico.server.host.failure import LifespanError
 from portico.server.host.foundations import FoundationError, check
-from portico.server.host.notify import notify
+from portico.server.host.notify import notify, watchdog_interval_s
 from portico.server.host.supervisor import EXIT_FAILED, EXIT_UNUSABLE, Generation, Supervisor
 from portico.server.host.worker_process import Lifeline, beat_interval_s
 
@@ -73,21 +73,22 @@ def serve(
     Raises:
         BindError: the address is taken; nothing was started.
     """
-    with listening(plan) as sock:
+    with listening_on_all(plan) as sockets:
 
         def reload() -> Generation | None:
             following = resolve_again()
             if following is None:
                 return None
             _say_what_stays(plan, following.plan)
-            return _generation(following, sock)
+            return _generation(following, sockets)
 
         supervisor = Supervisor(
-            _generation(Served(factory, plan, on_draining), sock),
+            _generation(Served(factory, plan, on_draining), sockets),
             reload=reload,
             log=log,
-            listening=partial(on_listening, plan.url(real_port(sock))),
+            listening=partial(on_listening, ", ".join(url_of(plan, sock) for sock in sockets)),
             notify=notify,
+            watchdog_s=watchdog_interval_s(),
         )
         return supervisor.run()
 
@@ -106,22 +107,27 @@ def _say_what_stays(before: LaunchPlan, after: LaunchPlan) -> None:
         )
 
 
-def _generation(served: Served, sock: socket.socket) -> Generation:
+def _generation(served: Served, sockets: list[socket.socket]) -> Generation:
     plan = served.plan
     return Generation(
-        run=partial(_run_worker, served, sock),
+        run=partial(_run_worker, served, sockets),
         workers=plan.workers,
         stall_limit_s=plan.stall_limit_s,
         end_limit_s=plan.drain_delay_s + plan.grace_s + _SHUTDOWN_S,
-        close_listeners=sock.close,
+        close_listeners=partial(_close, sockets),
     )
 
 
-def _run_worker(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
+def _close(sockets: list[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
+
+
+def _run_worker(served: Served, sockets: list[socket.socket], lifeline: Lifeline) -> int:
     """A worker's life; what ends it is told, whatever it was."""
     try:
         check()
-        return _live(served, sock, lifeline)
+        return _live(served, sockets, lifeline)
     except FoundationError as error:
         structlog.get_logger().critical(str(error))
         return EXIT_UNUSABLE
@@ -130,7 +136,7 @@ def _run_worker(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
         return EXIT_FAILED
 
 
-def _live(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
+def _live(served: Served, sockets: list[socket.socket], lifeline: Lifeline) -> int:
     # The modules of a worker are imported here: the supervisor does without them.
     from portico.server.host.worker import Limits
     from portico.server.host.worker_main import WorkerPlan, run_worker
@@ -150,7 +156,7 @@ def _live(served: Served, sock: socket.socket, lifeline: Lifeline) -> int:
         WorkerPlan(
             make_app=WorkerFactory(served.factory, plan.root_path),
             limits=limits,
-            listeners=[sock],
+            listeners=sockets,
             report=_report,
             draining=served.on_draining,
             make_tls=partial(_tls_context, plan) if plan.tls else None,
