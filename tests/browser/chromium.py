@@ -197,5 +197,7 @@ def launch() -> Iterator[Browser]:
 def _connected(process: Process) -> Iterator[Connection]:
     prefix = "DevTools listening on "
     line = process.stderr.wait_for_line(lambda text: text.startswith(prefix), DEADLINE_S)
-    with connect(line.removeprefix(prefix), max_size=None, proxy=None) as connection:
+    url = line.removeprefix(prefix)
+    # No pings: their thread draws from the process's random numbers, which hypothesis watches.
+    with connect(url, max_size=None, proxy=None, ping_interval=None) as connection:
         yield connection
