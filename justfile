@@ -41,7 +41,7 @@ test-core *ARGS:
 test-all *ARGS: chromium
     {{ run }} python tests/vectors/run.py {{ vectors }}
     {{ run }} coverage erase
-    {{ run }} coverage run -m pytest "$@"
+    {{ run }} coverage run -m pytest -m "not wheel or thorough" "$@"
     {{ run }} coverage combine --quiet
     {{ run }} coverage report --skip-covered --skip-empty
     {{ run }} pytest -m wheel
@@ -50,6 +50,11 @@ test-all *ARGS: chromium
 [group('test')]
 conformance *ARGS:
     {{ run }} pytest tests/conformance "$@"
+
+# What the server survives, on real processes: every row, measured; `--write` for docs/faults.md
+[group('test')]
+faults *ARGS:
+    {{ run }} python -m tests.faults "$@"
 
 # The property tests with fifty times the examples, until one fails
 [group('test')]

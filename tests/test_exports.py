@@ -338,10 +338,16 @@ SURFACE: dict[str, set[str]] = {
     },
     "portico.adapters.sockets": {
         "BindError",
+        "FIRST_ACTIVATED",
         "REASONS",
+        "STREAMS",
         "UDS_MODE",
+        "activated",
+        "inherited",
         "listening",
+        "listening_on_all",
         "real_port",
+        "url_of",
     },
     "portico.adapters.tls": {
         "ENCRYPTED_PKCS8",
