@@ -135,6 +135,8 @@ SURFACE: dict[str, set[str]] = {
         "TRANSITIONS",
     },
     "portico.core.launch": {
+        "LOCAL_CERTIFICATE",
+        "LOCAL_KEY",
         "EngineParameters",
         "Json",
         "LaunchPlan",
