@@ -236,3 +236,14 @@ def test_localhttps_needs_a_place_for_its_certificate(tmp_path: Path):
     assert code == 78
     assert errors.startswith("portico: cannot keep a certificate in storage.dir")
     assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@every_engine
+def test_a_hangup_ends_no_server(engine: str, workers: str):
+    with serve("--engine", engine, "--workers", workers) as server:
+        server.signal(signal.SIGHUP)
+        if engine == "uvicorn" and workers == "1":
+            server.wait_for_event("reload_ignored")
+        assert [server.get("/livez").status for _ in range(3)] == [200] * 3
+        assert server.stop() == 0

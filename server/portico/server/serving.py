@@ -1,5 +1,6 @@
 """From resolved settings to a running server, and to its exit code."""
 
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -263,10 +264,19 @@ def run(
     return serve(application.or_exit, plan, report.listening, application.drain, served_next)
 
 
+def keep_settings(*_: object) -> None:
+    """Say at SIGHUP that the settings of these engines change with a restart alone."""
+    import structlog
+
+    structlog.get_logger().warning("reload_ignored", note="restart the server to change settings")
+
+
 def serve_on_asyncio(application: ServerApplication, plan: LaunchPlan, report: StartReport) -> int:
     """Run an engine with a supervisor of its own, for which the service manager is told."""
     from portico.server.host.notify import notify
 
+    # Unhandled it ends the process at once; Uvicorn's and Granian's supervisors take it themselves.
+    signal.signal(signal.SIGHUP, keep_settings)
     def listening(url: str) -> None:
         report.listening(url)
         notify("READY=1")
