@@ -19,7 +19,8 @@ from portico.core.access import AccessRecord
 from portico.core.settings import Settings
 from portico.server.app import create_app, with_policy
 from portico.server.application import Runtime
-from portico.server.logs import Logs, Output
+from portico.server.logs import Logs
+from portico.server.output import Output
 from portico.server.requests import log_context, request_id
 from tests.server.asgi import Connection, Message, client, serving
 

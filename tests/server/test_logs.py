@@ -20,12 +20,12 @@ from portico.server.logs import (
     MAX_FRAMES,
     Format,
     Logs,
-    Output,
     access_line,
     configure,
     encode_line,
     logs_for,
 )
+from portico.server.output import Output
 
 HOSTILE = "a\nb\x1b[31m\u202e\u2066\u2028\x7f\x85"
 REQUEST = {"request_id": "r-1", "agent_id": "agent-1"}
@@ -36,9 +36,11 @@ class Pipe:
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
+        self.output = Output(self.writer)
 
     def text(self) -> str:
         """Return all that was written; nothing can be written after."""
+        self.output.close()
         os.close(self.writer)
         with os.fdopen(self.reader, encoding="utf-8", newline="\n") as file:
             return file.read()
@@ -67,7 +69,7 @@ def restored() -> Iterator[None]:
 def configured(
     pipe: Pipe, form: Format = "json", level: str = "info", context: Mapping[str, Any] = REQUEST
 ) -> Logs:
-    logs = Logs(Output(pipe.writer), form, lambda: context)
+    logs = Logs(pipe.output, form, lambda: context)
     logs.configure(level)
     return logs
 
@@ -257,21 +259,3 @@ def test_a_traceback_on_the_console_keeps_its_lines(pipe: Pipe) -> None:
     text = pipe.text()
     assert "Traceback (most recent call last):\n" in text
     assert "ValueError: no\\u001b[2J" in text
-
-
-def test_a_reader_that_left_is_counted_and_raises_nothing() -> None:
-    pipe = Pipe()
-    os.close(pipe.reader)
-    output = Output(pipe.writer)
-    output.write(b"a\n")
-    os.close(pipe.writer)
-    output.write(b"b\n")
-    assert output.dropped == 2
-    assert not output.is_terminal()
-
-
-def test_a_terminal_is_recognised() -> None:
-    primary, secondary = os.openpty()
-    assert Output(secondary).is_terminal()
-    os.close(primary)
-    os.close(secondary)

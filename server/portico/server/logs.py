@@ -5,7 +5,6 @@ Everything goes one way: structlog's events and the records of the standard libr
 """
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONEncoder
@@ -18,6 +17,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from portico.core.access import AccessRecord
 from portico.core.settings.operations import TelemetrySettings
+from portico.server.output import Output, output_of
 from portico.server.requests import log_context
 
 Context = Callable[[], Mapping[str, Any]]
@@ -25,7 +25,6 @@ Format = Literal["json", "console"]
 # structlog takes any value from its last step, though its own type does not say so.
 Step = Callable[[WrappedLogger, str, Any], Any]
 
-STDOUT: Final = 1
 # The engines' own start-up chatter repeats what `serve` prints; their warnings matter.
 ENGINES: Final = ("hypercorn", "uvicorn", "granian", "_granian")
 MAX_FRAMES: Final = 30
@@ -44,31 +43,6 @@ _encode_safe: Final = JSONEncoder(ensure_ascii=True, separators=(",", ":"), defa
 describe_exception: Final = structlog.processors.ExceptionRenderer(
     ExceptionDictTransformer(show_locals=False, max_frames=MAX_FRAMES, use_rich=False)
 )
-
-
-class Output:
-    """A descriptor that takes whole lines; what it refuses is counted and never raised.
-
-    A reader of the log that goes away must not take the requests with it.
-    """
-
-    __slots__ = ("_fd", "dropped")
-
-    def __init__(self, fd: int = STDOUT) -> None:
-        self._fd = fd
-        self.dropped = 0
-
-    def write(self, line: bytes) -> None:
-        """Write *line*, in one call where the descriptor takes it whole."""
-        try:
-            while line:
-                line = line[os.write(self._fd, line) :]
-        except OSError:
-            self.dropped += 1
-
-    def is_terminal(self) -> bool:
-        """Tell whether a person reads this; a closed descriptor is none."""
-        return os.isatty(self._fd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +112,7 @@ class Logs:
 
 def logs_for(telemetry: TelemetrySettings) -> Logs:
     """Choose how this process logs: on a terminal for its reader, else for machines."""
-    output = Output()
+    output = output_of()
     form: Format = "console" if output.is_terminal() else "json"
     return Logs(output, telemetry.log_format or form, log_context)
 
