@@ -277,6 +277,7 @@ def serve_on_asyncio(application: ServerApplication, plan: LaunchPlan, report: S
 
     # Unhandled it ends the process at once; Uvicorn's and Granian's supervisors take it themselves.
     signal.signal(signal.SIGHUP, keep_settings)
+
     def listening(url: str) -> None:
         report.listening(url)
         notify("READY=1")
