@@ -238,6 +238,13 @@ def test_localhttps_needs_a_place_for_its_certificate(tmp_path: Path):
     assert len(errors.splitlines()) == 1
 
 
+def test_asyncio_alone_on_trio_is_told_what_it_needs():
+    with serve("served:knows_asyncio", files=APPLICATIONS) as server:
+        assert server.get("/").status == 500
+        (event,) = server.events("request failed")
+        assert "--asyncio" in event["hint"]
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 @every_engine
 def test_a_hangup_ends_no_server(engine: str, workers: str):

@@ -55,6 +55,10 @@ def create_app(
     return app
 
 
+NO_LOOP: Final = "no running event loop"
+ASYNCIO_HINT: Final = "an application that knows asyncio only needs --asyncio here, which is Trio"
+
+
 def with_policy(
     app: ASGIApp,
     settings: Settings,
@@ -80,7 +84,8 @@ def with_policy(
 
 def log_error(error: BaseException, exchange: Exchange) -> None:
     """Log what escaped the application, with the request's identifiers."""
-    log.error("request failed", exc_info=error, **exchange.log_context)
+    hint = {"hint": ASYNCIO_HINT} if str(error) == NO_LOOP else {}
+    log.error("request failed", exc_info=error, **hint, **exchange.log_context)
 
 
 def configure(app: Quart) -> None:
