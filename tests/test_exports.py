@@ -126,6 +126,7 @@ SURFACE: dict[str, set[str]] = {
         "FAILURE",
         "UNSENDABLE",
     },
+    "portico.core.faults": {"EXPOSURES", "Exposure"},
     "portico.core.health": {
         "Event",
         "Health",
@@ -312,6 +313,7 @@ SURFACE: dict[str, set[str]] = {
         "call_when_ready",
         "end_with_parent",
         "logger",
+        "keep_configuration",
         "with_lifespan",
         "with_root_path",
     },

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from portico.core.faults import EXPOSURES
 from portico.core.launch import (
     EngineParameters,
     LaunchPlan,
@@ -109,6 +110,7 @@ def test_the_document_is_json_and_masks_secrets():
             }
         ],
         "warnings": ["one thing"],
+        "exposures": [{"fault": row.fault, "why": row.why} for row in EXPOSURES["uvicorn"]],
     }
 
 

@@ -135,16 +135,20 @@ def is_admitted(server: Server) -> bool:
             return False
 
 
-@on_the_host
-def test_without_descriptors_the_server_recovers(workers: int, measured: Measured) -> None:
+@on_every_engine
+def test_without_descriptors_the_server_recovers(
+    engine: str, workers: int, measured: Measured
+) -> None:
     descriptors = 64
     limited = ["prlimit", f"--nofile={descriptors}:{descriptors}"]
-    command = [*limited, *program("serve", "--port", "0", "--workers", f"{workers}", APPLICATION)]
+    chosen = ["--port", "0", "--engine", engine, "--workers", f"{workers}", APPLICATION]
+    command = [*limited, *program("serve", *chosen)]
     with serve(command=command) as server:
         with ExitStack() as stack:
             for _ in range(2 * descriptors * workers):
                 stack.enter_context(server.connect())
-            until(lambda: exhausted(server), 10, "the descriptors are exhausted")
+            if engine == "hypercorn":  # who alone says so
+                until(lambda: exhausted(server), 10, "the descriptors are exhausted")
         took_s = until(lambda: is_admitted(server), 10, "recovery")
         took_s += until(lambda: all(is_admitted(server) for _ in range(10)), 10, "recovery")
         starts = len(server.events("lifespan.startup"))
@@ -153,9 +157,10 @@ def test_without_descriptors_the_server_recovers(workers: int, measured: Measure
         "descriptors",
         f"{2 * descriptors * workers} connections with {descriptors} descriptors a worker: "
         f"recovered after {took_s:.2f} s, {starts - workers} workers lost",
+        engine=engine,
         workers=workers,
     )
-    assert took_s < 2
+    assert took_s < (4 if engine == "uvicorn" else 2)
     assert starts == workers
 
 

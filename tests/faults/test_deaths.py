@@ -11,7 +11,6 @@ from tests.faults.conftest import Measured
 from tests.faults.harness import (
     APPLICATION,
     Load,
-    children_of,
     events_of,
     is_free,
     on_every_engine,
@@ -145,12 +144,15 @@ def test_a_loop_that_is_blocked_for_less_is_left_alone() -> None:
         assert not server.events("worker_blocked")
 
 
-@on_the_host
-def test_frozen_processes_go_on_where_they_were(workers: int, measured: Measured) -> None:
+@on_every_engine
+def test_frozen_processes_go_on_where_they_were(
+    engine: str, workers: int, measured: Measured
+) -> None:
     """As `docker pause` and a suspended virtual machine do it."""
-    with serving("--stall-limit", "1s", workers=workers) as server:
-        before = workers_of(server, "hypercorn")
-        everybody = {server.popen.pid} | children_of(server.popen.pid)
+    limit = ["--stall-limit", "1s"] if engine == "hypercorn" else []
+    with serving(*limit, engine=engine, workers=workers) as server:
+        before = workers_of(server, engine)
+        everybody = session_of(server.popen.pid)
         for pid in everybody:
             os.kill(pid, signal.SIGSTOP)
         with server.connect(STALL_S) as held:
@@ -162,9 +164,10 @@ def test_frozen_processes_go_on_where_they_were(workers: int, measured: Measured
             assert held.response().status == 200
         with Load(server.address) as load:
             load.wait_for_more(200)
-        after = workers_of(server, "hypercorn")
+        after = workers_of(server, engine)
         assert server.stop() == 0
-    measured("frozen", f"{len(after & before)}/{workers} workers kept", workers=workers)
+    kept = f"{len(after & before)}/{workers} workers kept"
+    measured("frozen", kept, engine=engine, workers=workers)
     assert after == before
     assert not load.failures
 

@@ -255,13 +255,14 @@ def test_faulty_settings_are_shown_and_explained_too() -> None:
 def test_the_shape_of_plan() -> None:
     code, document = run_json("plan", "--engine", "granian", "--port", "9000")
     assert code == 0
-    assert list(document) == ["engine", "parameters", "unsupported", "warnings"]
+    assert list(document) == ["engine", "parameters", "unsupported", "warnings", "exposures"]
     assert document["engine"] == "granian"
     assert document["parameters"]["port"] == 9000
     code, output, _ = run("plan", "--engine", "uvicorn", "--write-timeout", "9s")
     assert code == 0
     assert output.startswith("uvicorn\n")
     assert "not carried out: server.write_timeout = 9.0" in output
+    assert "does not survive: blocked (uvicorn does not see a blocked event loop)" in output
 
 
 def test_no_report_has_a_secret() -> None:

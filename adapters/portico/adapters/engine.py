@@ -29,6 +29,11 @@ EXIT_START: Final = 3
 logger = logging.getLogger("portico.server")
 
 
+def keep_configuration(*_: object) -> None:
+    """Take SIGHUP where nothing is read again: by default it would end the process."""
+    logger.warning("SIGHUP changes nothing: this engine reads the configuration at its start")
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerFactory:
     """Makes the application as an engine is to see it, and tells when it has started.

@@ -29,6 +29,7 @@ from portico.adapters.engine import (
     TellSupervisor,
     WorkerFactory,
     call_when_ready,
+    keep_configuration,
 )
 from portico.adapters.sockets import listening, url_of
 from portico.core.launch import EngineParameters, LaunchPlan, reveal
@@ -111,6 +112,10 @@ class SharedSocketServer(MPServer):
         self.interrupt_signal = True
         self._on_draining()
         self.main_loop_interrupt.set()
+
+    def signal_handler_reload(self, *_args: Any, **_kwargs: Any) -> None:
+        """Do not restart workers with the same configuration."""
+        keep_configuration()
 
     def _end_at_once(self) -> None:
         for worker in self.wrks:

@@ -29,6 +29,7 @@ from portico.adapters.engine import (
     TellSupervisor,
     WorkerFactory,
     call_when_ready,
+    keep_configuration,
 )
 from portico.adapters.sockets import listening, url_of
 from portico.core.launch import EngineParameters, LaunchPlan, reveal
@@ -57,6 +58,7 @@ def run_one(
         worker = WorkerFactory(factory, plan.root_path, engine_prepends=True)
         announce = partial(on_listening, url_of(plan, sock))
         server = OneServer(make_config(words, worker), plan, announce, on_draining)
+        signal.signal(signal.SIGHUP, keep_configuration)
         return server.serve_until_signal(sock)
 
 
@@ -154,6 +156,10 @@ class Workers(Multiprocess):
         """The exit code, once the workers have ended."""
         codes = {process.exitcode for process in self.processes}
         return EXIT_START if STARTUP_FAILURE in codes else EXIT_DONE
+
+    def handle_hup(self) -> None:
+        """Do not restart workers with the same configuration."""
+        keep_configuration()
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         self._signals += 1

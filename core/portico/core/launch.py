@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 from portico.core.engines import ENGINE_TABLE, EngineName, find_gap
+from portico.core.faults import EXPOSURES
 from portico.core.settings import Secret, Settings
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -230,6 +231,7 @@ class EngineParameters:
             "parameters": {name: _json(value) for name, value in self.parameters.items()},
             "unsupported": rows,
             "warnings": list(self.warnings),
+            "exposures": [{"fault": row.fault, "why": row.why} for row in EXPOSURES[self.engine]],
         }
 
 

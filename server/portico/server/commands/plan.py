@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import click
 
+from portico.core.faults import EXPOSURES
 from portico.core.launch import EngineParameters
 from portico.core.settings.wording import columns, visible
 from portico.server.commands.options import settings_command, strict_option
@@ -33,5 +34,7 @@ def plan_lines(words: EngineParameters) -> Iterator[str]:
     for row in words.unsupported:
         if row.asked:
             yield f"not carried out: {row.setting} = {visible(str(row.value))} ({row.why})"
+    for exposure in EXPOSURES[words.engine]:
+        yield f"does not survive: {exposure.fault} ({exposure.why})"
     for warning in words.warnings:
         yield f"warning: {warning}"
