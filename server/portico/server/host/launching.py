@@ -17,6 +17,7 @@ from portico.server.host.foundations import FoundationError, check
 from portico.server.host.notify import notify, watchdog_interval_s
 from portico.server.host.supervisor import EXIT_FAILED, EXIT_UNUSABLE, Generation, Supervisor
 from portico.server.host.worker_process import Lifeline, beat_interval_s
+from portico.server.output import flush
 
 # Lifespan's shutdown may take this long after the grace, as Hypercorn bounds it.
 _SHUTDOWN_S = 60.0
@@ -134,6 +135,8 @@ def _run_worker(served: Served, sockets: list[socket.socket], lifeline: Lifeline
     except Exception as error:
         _report(error)
         return EXIT_FAILED
+    finally:
+        flush()  # a forked process ends without what is registered for its end
 
 
 def _live(served: Served, sockets: list[socket.socket], lifeline: Lifeline) -> int:
