@@ -1,7 +1,6 @@
 """From resolved settings to a running server, and to its exit code."""
 
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -16,6 +15,7 @@ from portico.core.engines import RUNTIMES, EngineName
 from portico.core.launch import EngineParameters, LaunchPlan, TlsPlan
 from portico.core.settings import Resolution, Settings
 from portico.core.workers import WorkerPlan, plan_workers
+from portico.server.commands.output import warn
 from portico.server.loading import LoadError, load_application
 from portico.server.machine import list_shortages, raise_descriptor_limit, read_figures
 from portico.server.pending import list_pending
@@ -58,7 +58,7 @@ class ServerApplication:
         try:
             return self()
         except LoadError as error:
-            print(f"portico: {error}", file=sys.stderr, flush=True)
+            warn(f"portico: {error}")
             raise SystemExit(EXIT_USAGE) from error
 
     def drain(self) -> None:
@@ -264,19 +264,9 @@ def run(
     return serve(application.or_exit, plan, report.listening, application.drain, served_next)
 
 
-def keep_settings(*_: object) -> None:
-    """Say at SIGHUP that the settings of these engines change with a restart alone."""
-    import structlog
-
-    structlog.get_logger().warning("reload_ignored", note="restart the server to change settings")
-
-
 def serve_on_asyncio(application: ServerApplication, plan: LaunchPlan, report: StartReport) -> int:
     """Run an engine with a supervisor of its own, for which the service manager is told."""
     from portico.server.host.notify import notify
-
-    # Unhandled it ends the process at once; Uvicorn's and Granian's supervisors take it themselves.
-    signal.signal(signal.SIGHUP, keep_settings)
 
     def listening(url: str) -> None:
         report.listening(url)
