@@ -1,6 +1,5 @@
 """From resolved settings to a running server, and to its exit code."""
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module

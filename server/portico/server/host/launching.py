@@ -18,7 +18,6 @@ from portico.server.host.notify import notify, watchdog_interval_s
 from portico.server.host.supervisor import EXIT_FAILED, EXIT_UNUSABLE, Generation, Supervisor
 from portico.server.host.worker_process import Lifeline, beat_interval_s
 from portico.server.output import flush
-from portico.server.output import flush
 
 # Lifespan's shutdown may take this long after the grace, as Hypercorn bounds it.
 _SHUTDOWN_S = 60.0
@@ -128,7 +127,11 @@ def _close(sockets: list[socket.socket]) -> None:
 def _run_worker(served: Served, sockets: list[socket.socket], lifeline: Lifeline) -> int:
     """A worker's life; what ends it is told, whatever it was."""
     try:
+        check()
         return _live(served, sockets, lifeline)
+    except FoundationError as error:
+        structlog.get_logger().critical(str(error))
+        return EXIT_UNUSABLE
     except Exception as error:
         _report(error)
         return EXIT_FAILED
