@@ -364,6 +364,8 @@ def test_the_schema_and_the_reference_are_printed() -> None:
         ("portico config show >&-", 0),
         ("portico version >&- 2>&-", 0),
         ("portico confg 2>&-", 2),
+        ("LETTA_PORT=x portico serve 2>/dev/full", 78),
+        ("LETTA_PORT=x portico config show >/dev/null 2>/dev/full", 78),
     ],
 )
 def test_a_reader_that_has_left_changes_no_verdict(command: str, code: int, tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ Whatever goes wrong, the person gets one line that says what to do; ``--debug`` 
 """
 
 import gc
+import os
 import sys
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+LAST_STANDARD = 2
 
 EXTRA_OF_PACKAGE = {
     "uvicorn": "uvicorn",
@@ -25,6 +28,7 @@ def main() -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 usage or a missing extra, 3 crash loop, 78 settings.
     """
+    fill_closed_descriptors()
     keep_output_printable()
     # Short commands make no garbage worth looking for, and looking takes a tenth of their time;
     # `serve` switches it on again.
@@ -79,6 +83,19 @@ def say(line: str) -> None:
     """Write one line to stderr; where that is closed there is nobody to tell."""
     if sys.stderr is not None:
         print(line, file=sys.stderr)
+
+
+def fill_closed_descriptors() -> None:
+    """Point closed standard descriptors at nothing, here and in processes that are started.
+
+    Else the next socket would get the number, and what is written to the log would go into it.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:  # the lowest that is free
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    # Typeshed does not know that Python has no stream where the descriptor was closed.
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def keep_output_printable() -> None:

@@ -13,6 +13,7 @@ from portico.core.engines import RUNTIMES
 from portico.core.launch import LaunchPlan
 from portico.core.settings import Settings
 from portico.core.workers import WorkerPlan
+from portico.server.commands.output import warn
 
 STDOUT: Final = 1
 
@@ -83,4 +84,4 @@ class StartReport:
 
     @staticmethod
     def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        warn(text)

@@ -39,8 +39,11 @@ def emit_json(document: object, *, code: int = 0) -> int:
 
 
 def warn(text: str) -> None:
-    """Write *text* as whole lines to stderr."""
-    write(sys.stderr, text if text.endswith("\n") else f"{text}\n")
+    """Write *text* as whole lines to stderr; a disk that is full of them changes no verdict."""
+    try:
+        write(sys.stderr, text if text.endswith("\n") else f"{text}\n")
+    except OSError:
+        discard(sys.stderr)
 
 
 def write(stream: TextIO | None, text: str) -> None:
