@@ -7,7 +7,8 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from tests.faults.conftest import Measured
-from tests.faults.harness import APPLICATION, on_every_engine, on_the_host, serving, until
+from tests.faults.harness import APPLICATION, on_every_engine, on_the_host, serving
+from tests.processes import until
 from tests.servers import Server, program, serve
 from tests.wire import NoAnswerError, request_bytes
 

@@ -17,9 +17,8 @@ from tests.faults.harness import (
     on_the_host,
     pid_that_answers,
     serving,
-    session_of,
-    until,
 )
+from tests.processes import session_of, until
 from tests.servers import Server, program, start
 from tests.wire import NoAnswerError, request_bytes
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Measured
-from tests.faults.harness import Load, on_the_host, until
+from tests.faults.harness import Load, on_the_host, thorough
+from tests.processes import until
 from tests.servers import Output, environment, program
 from tests.wire import Connection, ask, request_bytes
 
@@ -94,6 +95,7 @@ def test_a_pipe_that_nobody_reads(workers: int, measured: Measured, tmp_path: Pa
     assert all(isinstance(json.loads(line), dict) for line in kept)
 
 
+@thorough
 def test_what_was_dropped_is_counted(measured: Measured, tmp_path: Path) -> None:
     """More lines than may wait; then somebody reads again, and is told how many are missing."""
     path = tmp_path / "portico.sock"

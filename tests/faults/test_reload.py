@@ -8,7 +8,8 @@ import pytest
 
 from tests.adapters.certificates import make_certificate
 from tests.faults.conftest import Measured
-from tests.faults.harness import Load, is_running, on_the_host, pid_that_answers, serving, until
+from tests.faults.harness import Load, on_the_host, pid_that_answers, serving, thorough
+from tests.processes import is_running, until
 from tests.servers import Server
 from tests.wire import request_bytes
 
@@ -87,6 +88,7 @@ def test_a_changed_log_level_is_in_force() -> None:
     assert len(server.events("request failed")) == logged
 
 
+@thorough
 def test_a_configuration_with_which_no_worker_starts_is_undone(
     tmp_path: Path, measured: Measured
 ) -> None:

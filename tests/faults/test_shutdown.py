@@ -11,15 +11,13 @@ import pytest
 from tests.faults.conftest import Measured
 from tests.faults.harness import (
     events_of,
-    has_taken,
     is_free,
     on_every_engine,
     on_the_host,
     send_signal,
     serving,
-    session_of,
-    until,
 )
+from tests.processes import has_taken, session_of, until
 from tests.servers import Server
 from tests.wire import Connection, request_bytes
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.faults.conftest import Measured
-from tests.faults.harness import Load, on_the_host, serving, thorough, until
+from tests.faults.harness import Load, on_the_host, serving, thorough
+from tests.processes import until
 from tests.servers import Server
 from tests.wire import Connection, request_bytes
 

@@ -31,7 +31,6 @@ EXIT_CRASH_LOOP = 3
 FINAL = frozenset((EXIT_UNUSABLE, 78))
 
 _STARTS_MAX = 6
-_BACKOFF_S = 0.1
 _BACKOFF_MAX_S = 5.0
 _TICK_S = 0.2
 _STACK_WAIT_S = 0.5
@@ -74,6 +73,7 @@ class Supervisor:
         listening: Called once, when the first generation is ready.
         notify: Tells the service manager (sd_notify's assignments).
         watchdog_s: How often it wants to hear that the supervisor runs.
+        backoff_s: The pause after the first start that failed; it doubles with each.
     """
 
     generation: Generation
@@ -82,6 +82,7 @@ class Supervisor:
     listening: Callable[[], object]
     notify: Callable[..., object]
     watchdog_s: float = inf
+    backoff_s: float = 0.2
     clock: Callable[[], float] = time.monotonic
     _number: int = 1
     _started: int = 1
@@ -353,7 +354,7 @@ class Supervisor:
     def _failed(self) -> None:
         """A worker did not start, or not for long."""
         self._failures += 1
-        delay_s = min(_BACKOFF_S * 2**self._failures, _BACKOFF_MAX_S)
+        delay_s = min(self.backoff_s * 2 ** (self._failures - 1), _BACKOFF_MAX_S)
         self._start_after = self.clock() + delay_s
         if self._failures < _STARTS_MAX:
             return
