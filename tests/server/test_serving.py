@@ -254,3 +254,18 @@ def test_a_hangup_ends_no_server(engine: str, workers: str):
             server.stdout.wait_for_line(lambda line: "SIGHUP changes nothing" in line, 5)
         assert [server.get("/livez").status for _ in range(3)] == [200] * 3
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve", "--tls-cert", "~nobodyhere/a", "--tls-key", "~nobodyhere/b"),
+        ("serve", "--localhttps", "--storage-dir", "~nobodyhere/x"),
+        ("plan", "--localhttps", "--storage-dir", "~nobodyhere/x"),
+    ],
+)
+def test_a_home_that_is_not_known_is_a_matter_of_the_settings(arguments: tuple[str, ...]):
+    code, _, errors = run(*arguments)
+    assert code == 78
+    assert "the home directory in ~nobodyhere/" in errors
+    assert "(--debug" not in errors

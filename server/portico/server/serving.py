@@ -126,10 +126,27 @@ def plan_launch(
 
 
 def expand(tls: TlsPlan) -> TlsPlan:
-    """Return *tls* with a leading ``~`` of its paths as the home directory."""
-    ca = tls.ca and str(Path(tls.ca).expanduser())
-    cert, key = (str(Path(path).expanduser()) for path in (tls.cert, tls.key))
-    return replace(tls, cert=cert, key=key, ca=ca)
+    """Return *tls* with a leading ``~`` of its paths as the home directory.
+
+    Raises:
+        TlsError: There is no such home.
+    """
+    cert, key = (str(at_home(path)) for path in (tls.cert, tls.key))
+    return replace(tls, cert=cert, key=key, ca=tls.ca and str(at_home(tls.ca)))
+
+
+def at_home(path: str) -> Path:
+    """Return *path* with a leading ``~`` as the home directory.
+
+    Raises:
+        TlsError: There is no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise TlsError(
+            f"the home directory in {path} is not known; write the whole path"
+        ) from error
 
 
 def keep_local_certificate(settings: Settings) -> None:
@@ -143,7 +160,7 @@ def keep_local_certificate(settings: Settings) -> None:
     from portico.server.local_certificate import local_certificate
 
     try:
-        local_certificate(Path(settings.storage.dir).expanduser())
+        local_certificate(at_home(settings.storage.dir))
     except OSError as error:
         where = f"storage.dir, {settings.storage.dir}"
         raise TlsError(f"cannot keep a certificate in {where}: {error.strerror}") from error
@@ -199,7 +216,11 @@ def serve(
     settings = settings_of(resolution)
     if settings.server.reload and not is_watched():
         return watch_and_serve(settings)
-    launch = plan_launch(resolution, asyncio_app=asyncio_app and target is not None)
+    try:
+        launch = plan_launch(resolution, asyncio_app=asyncio_app and target is not None)
+    except TlsError as error:
+        warn(f"portico: {error}")
+        return EXIT_SETTINGS
     report = StartReport(settings, launch.plan, launch.workers, resolution.profile, tuple(read))
     try:
         keep_local_certificate(settings)

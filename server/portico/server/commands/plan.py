@@ -8,8 +8,8 @@ from portico.core.faults import EXPOSURES
 from portico.core.launch import EngineParameters
 from portico.core.settings.wording import columns, visible
 from portico.server.commands.options import settings_command, strict_option
-from portico.server.commands.output import emit, emit_json, format_option
-from portico.server.commands.settings import valid_settings
+from portico.server.commands.output import emit, emit_json, format_option, warn
+from portico.server.commands.settings import EXIT_SETTINGS, valid_settings
 
 
 @settings_command()
@@ -18,9 +18,15 @@ from portico.server.commands.settings import valid_settings
 @click.pass_context
 def plan(ctx: click.Context, strict: bool, output_format: str) -> int:
     """Print every parameter that the engine (--engine) will be given; nothing is started."""
+    from portico.adapters.tls import TlsError
     from portico.server.serving import plan_of
 
-    words = plan_of(valid_settings(ctx, strict=strict, output_format=output_format))
+    resolution = valid_settings(ctx, strict=strict, output_format=output_format)
+    try:
+        words = plan_of(resolution)
+    except TlsError as error:
+        warn(f"portico: {error}")
+        return EXIT_SETTINGS
     if output_format == "json":
         return emit_json(words.document())
     return emit("\n".join(plan_lines(words)))

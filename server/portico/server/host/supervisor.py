@@ -154,11 +154,12 @@ class Supervisor:
             os.close(descriptor)
 
     def _hear_signals(self) -> None:
-        for number in os.read(self._wakeup[0], 4096):
+        numbers = os.read(self._wakeup[0], 4096)
+        for number in numbers:
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._end(signal.Signals(number).name)
-            elif number == signal.SIGHUP:
-                self._roll()
+        if signal.SIGHUP in numbers:  # however often it came
+            self._roll()
 
     def _end(self, why: str, exit_code: int = EXIT_DONE) -> None:
         """The first time: drain. The second time: at once."""
@@ -193,7 +194,15 @@ class Supervisor:
             self.generation, self._number = generation, self._started
             self._failures, self._start_after = 0, 0.0
             self.log("info", "reloading", generation=self._number)
+            self._drop_starting()
         self.notify("READY=1")
+
+    def _drop_starting(self) -> None:
+        """End workers that a newer configuration overtook before they served anybody."""
+        for worker in self._workers:
+            if not worker.ready and not worker.leaving:
+                worker.leaving = True
+                worker.kill()
 
     def _resolve_again(self) -> Generation | None:
         try:
@@ -333,7 +342,7 @@ class Supervisor:
         if not worker.heard_out:
             self._selector.unregister(worker)
         worker.close()
-        expected = status == 0 and worker.leaving
+        expected = worker.leaving and (status == 0 or not worker.ready)
         final = status in FINAL and not self._announced  # it has said why itself
         level = "debug" if expected or final else "warning"
         self.log(level, "worker_ended", worker=worker.pid, status=status)
