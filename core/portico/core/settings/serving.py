@@ -44,7 +44,10 @@ class ServerSettings(Group):
         doc="The TCP port to bind; 0 asks the operating system for a free one.",
     )
     uds: str | None = setting(
-        None, PATH, "LETTA_UDS", doc="The path of a Unix socket to bind instead of host and port."
+        None,
+        PATH,
+        "LETTA_UDS",
+        doc="The path of a Unix socket instead of host and port, or fd://N for one that is open.",
     )
     engine: EngineName = setting(
         "hypercorn",
