@@ -2,7 +2,9 @@
 
 import os
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,8 @@ pytestmark = pytest.mark.socket
 CLOSED = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
 
 
-def ask_until_answered(address: str) -> int:
+def ask_until_answered(address: str, popen: subprocess.Popen[bytes]) -> int:
+    """Connect again while the server starts; one that ends instead is a failure at once."""
     deadline = time.monotonic() + START_DEADLINE_S
     while True:
         try:
@@ -24,7 +27,8 @@ def ask_until_answered(address: str) -> int:
         except (OSError, NoAnswerError):
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"the server ended with {popen.wait(0.05)}")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -35,7 +39,7 @@ def test_no_socket_takes_the_place_of_a_closed_output(
     address = str(tmp_path / "s")
     arguments = ("--uds", address, "--engine", engine, "--workers", workers)
     with start([*CLOSED, *program("serve", *arguments)]) as process:
-        assert ask_until_answered(address) == 200
+        assert ask_until_answered(address, process.popen) == 200
         for pid in session_of(process.popen.pid):
             held = [Path(f"/proc/{pid}/fd/{number}").readlink() for number in (1, 2)]
             assert held == [Path(os.devnull)] * 2
@@ -49,7 +53,7 @@ def test_a_warning_that_finds_no_room_stops_no_server(engine: str, tmp_path: Pat
     full = ("sh", "-c", 'exec "$@" 2>/dev/full', "sh")
     served = program("serve", "--uds", address, "--engine", engine)
     with start([*full, *served], {"LETTA_PG_URI": "postgresql://u:p@h/d"}) as process:
-        assert ask_until_answered(address) == 200
+        assert ask_until_answered(address, process.popen) == 200
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
 
