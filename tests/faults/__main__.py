@@ -81,7 +81,8 @@ def main(arguments: list[str]) -> int:
     write = "--write" in arguments
     rest = [argument for argument in arguments if argument != "--write"]
     table = Table()
-    chosen = ["-q", "-m", "thorough or not thorough", *(rest or [str(FOLDER)])]
+    named = any(Path(argument.partition("::")[0]).exists() for argument in rest)
+    chosen = ["-q", "-m", "thorough or not thorough", *rest, *([] if named else [str(FOLDER)])]
     code = pytest.main(chosen, plugins=[table])
     text = "\n".join(table.lines()) + "\n"
     print(text)
