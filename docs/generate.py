@@ -14,7 +14,9 @@ import click
 
 from portico.core.cors import CorsDecision, CorsPolicy, Reason
 from portico.core.events import RequestHead
-from portico.core.settings import Settings, cors_config
+from portico.core.pipeline import Declared
+from portico.core.policy import STAGES
+from portico.core.settings import TABLE, Settings, cors_config
 from portico.core.settings.reference import reference_markdown
 from portico.core.transitions import TRANSITIONS, State, Step
 from portico.server.commands import PROGRAM, root
@@ -118,11 +120,37 @@ def answer_row(asked: str, origin: str, decision: CorsDecision) -> str:
     return f"| {asked} | {origin} | {decision.reason} | {decision.status or 'app'} | {headers} |"
 
 
+def policy_page() -> str:
+    """What each stage decides, its settings and its reason codes."""
+    rows = [stage_row(stage) for stage in STAGES]
+    columns = "| stage | what it does | settings | reason codes, with their status |"
+    return "\n\n".join(
+        (
+            "# The request policy",
+            "Every request passes these stages in this order; the first that refuses answers."
+            " Its reason code is the `reason` of the access record. The codes of CORS are in"
+            " [cors-answers.md](cors-answers.md).",
+            "\n".join((columns, "|---" * 4 + "|", *rows)),
+        )
+    )
+
+
+def stage_row(stage: type[Declared]) -> str:
+    """One stage as a row of the table."""
+    does = (stage.__doc__ or "").partition("\n")[0]
+    settings = ", ".join(
+        f"`{path}`" for prefix in stage.settings for path in TABLE if path.startswith(prefix)
+    )
+    codes = ", ".join(f"`{one.reason}` {one.problem.status}" for one in stage.refusals)
+    return f"| {stage.name} | {does} | {settings} | {codes} |"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "commands.md": commands_page,
     "exchange.md": exchange_page,
     "cors-answers.md": cors_answers_page,
+    "policy.md": policy_page,
 }
 
 

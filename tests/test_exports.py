@@ -61,6 +61,7 @@ SURFACE: dict[str, set[str]] = {
         "format_timestamp",
     },
     "portico.core.auth": {
+        "REFUSALS",
         "AUTH_HEADERS",
         "AuthPolicy",
         "digest_secret",
@@ -170,6 +171,7 @@ SURFACE: dict[str, set[str]] = {
     },
     "portico.core.pipeline": {
         "BodyStage",
+        "Declared",
         "Pipeline",
         "Question",
         "ResponseStage",
@@ -177,6 +179,7 @@ SURFACE: dict[str, set[str]] = {
         "Verdict",
     },
     "portico.core.policy": {
+        "STAGES",
         "Policy",
         "PolicyError",
         "PolicyErrors",

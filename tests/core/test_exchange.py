@@ -393,3 +393,13 @@ def test_a_head_that_cannot_be_read_changes_nothing() -> None:
         exchange.response(ResponseHead(200, [(b"x-text", cast("bytes", "not bytes"))]))
     assert where(exchange) is State.APPLICATION
     refused(exchange.fail(), 500)
+
+
+def test_without_a_proxy_the_client_is_the_peer() -> None:
+    exchange = begin()
+    assert (exchange.client, exchange.scheme, exchange.host) == (exchange.peer, "http", b"")
+    exchange = begin()
+    exchange.request(replace(head_of(), scheme="https"))
+    assert (exchange.scheme, exchange.host) == ("https", HOST[1])
+    exchange.host = b"other.test"
+    assert exchange.host == b"other.test"

@@ -1,7 +1,8 @@
 """Run vector files: ``python tests/vectors/run.py FILE...``.
 
-The two formats are told apart by their content: vectors with ``sources`` are settings, vectors
-with a ``type`` are CORS. Exits 0 when all pass, 1 when one fails, 2 when a file is none of ours.
+The formats are told apart by their content: vectors with ``sources`` are settings, vectors with a
+``type`` are CORS, all others with a ``request`` are of the request policy. Exits 0 when all pass,
+1 when one fails, 2 when a file is none of ours.
 """
 
 import json
@@ -16,7 +17,7 @@ Vector = Mapping[str, Any]
 Check = Callable[[Vector], list[str]]
 
 # The key that each vector of a format has, and the module that checks it.
-_FORMATS = {"sources": "settings_vectors", "type": "cors_vectors"}
+_FORMATS = {"sources": "settings_vectors", "type": "cors_vectors", "request": "policy_vectors"}
 
 
 class UnusableFileError(Exception):

@@ -14,7 +14,7 @@ from portico.core.problem import Problem, Refusal
 from portico.core.routes import Routes
 from portico.core.settings import Settings
 
-__all__ = ["AUTH_HEADERS", "AuthPolicy", "digest_secret"]
+__all__ = ["AUTH_HEADERS", "REFUSALS", "AuthPolicy", "digest_secret"]
 
 PRINCIPAL: Final = "password"
 """Who authenticated with the server's password."""
@@ -53,6 +53,9 @@ UNCONFIGURED: Final = Refusal(
         "Administration is closed because this server has no password: set LETTA_SERVER_PASSWORD.",
     ),
 )
+
+
+REFUSALS: Final = (MISSING, WRONG, MALFORMED, UNCONFIGURED)
 
 
 def digest_secret(secret: bytes) -> bytes:

@@ -54,6 +54,8 @@ class Exchange:
         entropy: The random bytes for its ids.
         state: Where it stands.
         head: The request.
+        client: The client's address behind trusted proxies, or None where it is not known.
+        scheme: Scheme by which the client came, ``http``, ``https``, ``ws`` or ``wss``.
         in_flight: Requests that its worker had already when it came.
         fields: Its field lines by column.
         needed: Its field lines among those that the stages read.
@@ -61,6 +63,7 @@ class Exchange:
         trace: Its place in a trace.
         context: The identifiers that it names.
         principal: Who authenticated, or None.
+        scopes: What the principal may do.
         route: Template of the matched route, for the application to set.
         status: Status of the answer, or None before it.
         reason: Stable code of a refusal or failure, or None.
@@ -74,12 +77,14 @@ class Exchange:
         "_arrived",
         "_cors",
         "_first_byte",
+        "_host",
         "_next",
         "_outcome",
         "_pipeline",
         "_record",
         "_resume",
         "_wall",
+        "client",
         "context",
         "entropy",
         "fault",
@@ -94,6 +99,8 @@ class Exchange:
         "request_id",
         "response_bytes",
         "route",
+        "scheme",
+        "scopes",
         "state",
         "status",
         "substitute",
@@ -113,19 +120,22 @@ class Exchange:
         if len(entropy) < ENTROPY_BYTES:
             raise ValueError(f"an exchange needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
         self._pipeline = pipeline
-        self.peer = peer
+        self.peer = self.client = peer
         self._arrived = now
         self._wall = wall
         self.entropy = entropy
         self.in_flight = in_flight
         self.state = _IDLE
         self.head = NO_HEAD
+        self.scheme = NO_HEAD.scheme
+        self._host: bytes | None = None
         self.fields = NO_COLUMNS
         self.needed: Headers = []
         self.request_id = ""
         self.trace = NO_TRACE
         self.context: LogContext = NO_CONTEXT
         self.principal: str | None = None
+        self.scopes: frozenset[str] = frozenset()
         self.route: str | None = None
         self.status: int | None = None
         self.reason: str | None = None
@@ -146,6 +156,19 @@ class Exchange:
         if self._cors is None:
             self._cors = self._pipeline.cors.decide(self.head)
         return self._cors
+
+    @property
+    def host(self) -> bytes:
+        """The authority that the client asked for, as sent; empty without one."""
+        if self._host is None:
+            names = self.fields[0]
+            at = names.index(b"host") if b"host" in names else -1
+            self._host = b"" if at < 0 else self.head.headers[at][1]
+        return self._host
+
+    @host.setter
+    def host(self, value: bytes) -> None:
+        self._host = value
 
     @property
     def log_context(self) -> dict[str, str]:
@@ -172,6 +195,7 @@ class Exchange:
         self._step(_REQUEST)
         reads = self._pipeline.reads
         self.head = head
+        self.scheme = head.scheme
         self.fields = split(head.headers)
         if not reads.isdisjoint(self.fields[0]):
             self.needed = [line for line in head.headers if line[0] in reads]

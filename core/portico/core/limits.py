@@ -87,8 +87,19 @@ class Limits:
     max_head: int
     max_body: int
     _most_digits: tuple[int, bytes] = field(init=False, repr=False)
-    name: ClassVar = "limits"
+    name: ClassVar[str] = "limits"
     reads: ClassVar[frozenset[bytes]] = frozenset({b"content-length"})
+    settings: ClassVar[tuple[str, ...]] = (
+        "server.max_target",
+        "server.max_head",
+        "server.max_body",
+    )
+    refusals: ClassVar[tuple[Refusal, ...]] = (
+        TARGET_TOO_LONG,
+        HEAD_TOO_LARGE,
+        LENGTH_MALFORMED,
+        BODY_TOO_LARGE,
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_most_digits", _magnitude(b"%d" % self.max_body))
@@ -139,8 +150,10 @@ class Concurrency:
 
     most: int
     routes: Routes
-    name: ClassVar = "concurrency"
+    name: ClassVar[str] = "concurrency"
     reads: ClassVar[frozenset[bytes]] = frozenset()
+    settings: ClassVar[tuple[str, ...]] = ("server.max_concurrency",)
+    refusals: ClassVar[tuple[Refusal, ...]] = (OVERLOADED,)
 
     def request(self, exchange: "Exchange") -> Refusal | None:
         """Refuse a request above the bound, whose client may come again soon."""

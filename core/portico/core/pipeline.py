@@ -5,7 +5,7 @@ A new stage is a module of its own and one line in `Policy.compile`.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 from portico.core.cors import CorsPolicy
 from portico.core.events import Respond, ResponseHead
@@ -14,7 +14,7 @@ from portico.core.problem import Refusal
 if TYPE_CHECKING:
     from portico.core.exchange import Exchange
 
-__all__ = ["BodyStage", "Pipeline", "Question", "ResponseStage", "Stage", "Verdict"]
+__all__ = ["BodyStage", "Declared", "Pipeline", "Question", "ResponseStage", "Stage", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,20 @@ class Question:
 
 Verdict: TypeAlias = Refusal | Respond | Question | None
 """What a stage says of a head; None is no objection."""
+
+
+class Declared(Protocol):
+    """What the class of each stage says of itself, for the documentation and the vectors.
+
+    Attributes:
+        name: Its name.
+        settings: Paths of the settings that it obeys; ``cors.`` stands for the whole group.
+        refusals: Every refusal that it can give, one for each reason code.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[tuple[str, ...]]
+    refusals: ClassVar[tuple[Refusal, ...]]
 
 
 class Stage(Protocol):

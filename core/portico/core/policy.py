@@ -11,15 +11,26 @@ from portico.core.auth import AuthPolicy
 from portico.core.cors import CorsConfigErrors, CorsPolicy
 from portico.core.exchange import Exchange
 from portico.core.limits import Concurrency, Limits
-from portico.core.pipeline import Pipeline, Stage
+from portico.core.pipeline import Declared, Pipeline, Stage
 from portico.core.routes import Route, Routes
 from portico.core.settings import Settings, cors_config
 from portico.core.stages import Authentication, Context, Cors, Syntax, Tracing
 from portico.core.tracing import TrustedPeers
 
-__all__ = ["Policy", "PolicyError", "PolicyErrors"]
+__all__ = ["STAGES", "Policy", "PolicyError", "PolicyErrors"]
 
 PublicSuffixTest = Callable[[str], bool]
+
+STAGES: Final[tuple[type[Declared], ...]] = (
+    Tracing,
+    Context,
+    Syntax,
+    Limits,
+    Cors,
+    Concurrency,
+    Authentication,
+)
+"""Every stage that `Policy.compile` can compose, in the order of the pipeline."""
 
 _CORS_SETTINGS: Final = {"credentials": "allow_credentials"}
 """Fields of `CorsConfig` whose setting has another name."""

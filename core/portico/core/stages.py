@@ -6,7 +6,7 @@ Their order stands in `Policy.compile`.
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from portico.core.auth import AUTH_HEADERS, AuthPolicy
+from portico.core.auth import AUTH_HEADERS, REFUSALS, AuthPolicy
 from portico.core.context import CONTEXT_HEADERS, read_context
 from portico.core.events import RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
@@ -54,8 +54,10 @@ class Tracing:
     """
 
     peers: TrustedPeers
-    name: ClassVar = "tracing"
+    name: ClassVar[str] = "tracing"
     reads: ClassVar = TRACING_HEADERS
+    settings: ClassVar[tuple[str, ...]] = ("proxy.trusted",)
+    refusals: ClassVar[tuple[Refusal, ...]] = ()
 
     def request(self, exchange: Exchange) -> None:
         """Name the request."""
@@ -69,8 +71,10 @@ class Context:
     """Reads the log context."""
 
     __slots__ = ()
-    name: ClassVar = "context"
+    name: ClassVar[str] = "context"
     reads: ClassVar[frozenset[bytes]] = frozenset(CONTEXT_HEADERS)
+    settings: ClassVar[tuple[str, ...]] = ()
+    refusals: ClassVar[tuple[Refusal, ...]] = ()
 
     def request(self, exchange: Exchange) -> None:
         """Collect the identifiers."""
@@ -82,8 +86,16 @@ class Syntax:
     """Refuses heads that HTTP's grammar does not allow, as far as engines let them through."""
 
     __slots__ = ()
-    name: ClassVar = "syntax"
+    name: ClassVar[str] = "syntax"
     reads: ClassVar[frozenset[bytes]] = frozenset()
+    settings: ClassVar[tuple[str, ...]] = ()
+    refusals: ClassVar[tuple[Refusal, ...]] = (
+        METHOD_MALFORMED,
+        PATH_MALFORMED,
+        FIELDS_MALFORMED,
+        VERSION_UNKNOWN,
+        HOST_MISSING,
+    )
 
     def request(self, exchange: Exchange) -> Verdict:
         """Refuse with 400 or 505, and end the connection: nobody knows what follows."""
@@ -108,8 +120,10 @@ class Cors:
     """Answers preflights and refuses handshakes; all else gets its CORS headers at the end."""
 
     __slots__ = ()
-    name: ClassVar = "cors"
+    name: ClassVar[str] = "cors"
     reads: ClassVar[frozenset[bytes]] = frozenset()
+    settings: ClassVar[tuple[str, ...]] = ("cors.",)
+    refusals: ClassVar[tuple[Refusal, ...]] = ()  # its codes are those of `CorsDecision`
 
     def request(self, exchange: Exchange) -> Verdict:
         """Answer what the application must not see."""
@@ -134,8 +148,10 @@ class Authentication:
     """
 
     policy: AuthPolicy
-    name: ClassVar = "authentication"
+    name: ClassVar[str] = "authentication"
     reads: ClassVar = AUTH_HEADERS
+    settings: ClassVar[tuple[str, ...]] = ("auth.required", "auth.password")
+    refusals: ClassVar[tuple[Refusal, ...]] = REFUSALS
 
     def request(self, exchange: Exchange) -> Verdict:
         """Find the principal, or refuse with 401 or 403."""

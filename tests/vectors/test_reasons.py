@@ -1,0 +1,41 @@
+"""Every reason code that a stage declares has a vector, and the list of stages is whole."""
+
+from pathlib import Path
+
+import pytest
+
+from portico.core.policy import STAGES, Policy
+from portico.core.settings import TABLE, Settings, build
+from tests.vectors.run import load
+
+VECTORS = load(Path(__file__).parent / "policy.json")
+REASONS = [
+    pytest.param(refusal, id=f"{stage.name}-{refusal.reason}")
+    for stage in STAGES
+    for refusal in stage.refusals
+]
+EVERYTHING = {"server.max_concurrency": 100}
+
+
+@pytest.mark.parametrize("refusal", REASONS)
+def test_a_reason_code_has_a_vector(refusal):
+    seen = {(v["expect"].get("reason"), v["expect"].get("status")) for v in VECTORS}
+    assert (refusal.reason, refusal.problem.status) in seen
+
+
+def test_the_stages_are_those_that_are_composed_in_their_order():
+    composed = [type(stage) for stage in Policy.compile(build(EVERYTHING)).pipeline.stages]
+    assert composed == list(STAGES)
+    fewer = [type(stage) for stage in Policy.compile(Settings()).pipeline.stages]
+    assert fewer == [stage for stage in STAGES if stage in fewer]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_a_stage_names_settings_that_there_are(stage):
+    for prefix in stage.settings:
+        assert any(path.startswith(prefix) for path in TABLE)
+
+
+def test_vectors_have_names_of_their_own():
+    names = [vector["id"] for vector in VECTORS]
+    assert len(set(names)) == len(names)
