@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from portico.adapters.asgi import PolicyMiddleware
 
 __all__ = [
+    "BODY_BROKEN",
     "NO_ANSWER",
     "Call",
     "InvalidAnswerError",
