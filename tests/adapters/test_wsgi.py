@@ -125,7 +125,10 @@ def test_a_refusal_is_given_without_the_application() -> None:
 
 def test_a_preflight_is_answered() -> None:
     server = Server()
-    asked: dict[str, Any] = {"REQUEST_METHOD": "OPTIONS", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}
+    asked: dict[str, Any] = {
+        "REQUEST_METHOD": "OPTIONS",
+        "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT",
+    }
     assert server.serve(never, **asked) == b""
     assert server.status == "204 No Content"
 
