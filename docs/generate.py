@@ -15,7 +15,7 @@ import click
 from portico.core.cors import CorsDecision, CorsPolicy, Reason
 from portico.core.events import RequestHead
 from portico.core.pipeline import Declared
-from portico.core.policy import STAGES
+from portico.core.policy import RESPONSE_STAGES, STAGES
 from portico.core.settings import TABLE, Settings, cors_config
 from portico.core.settings.reference import reference_markdown
 from portico.core.transitions import TRANSITIONS, State, Step
@@ -122,12 +122,13 @@ def answer_row(asked: str, origin: str, decision: CorsDecision) -> str:
 
 def policy_page() -> str:
     """What each stage decides, its settings and its reason codes."""
-    rows = [stage_row(stage) for stage in STAGES]
+    rows = [stage_row(stage) for stage in (*STAGES, *RESPONSE_STAGES)]
     columns = "| stage | what it does | settings | reason codes, with their status |"
     return "\n\n".join(
         (
             "# The request policy",
             "Every request passes these stages in this order; the first that refuses answers."
+            " The last two change the application's answer."
             " Its reason code is the `reason` of the access record. The codes of CORS are in"
             " [cors-answers.md](cors-answers.md).",
             "\n".join((columns, "|---" * 4 + "|", *rows)),

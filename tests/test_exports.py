@@ -53,6 +53,9 @@ def modules_of(folder: str) -> dict[str, Path]:
 MODULES = modules_of("core/portico/core") | modules_of("adapters/portico/adapters")
 
 SURFACE: dict[str, set[str]] = {
+    "portico.core.encoding": {"Coding", "negotiate", "parse_accept_encoding"},
+    "portico.core.secure_headers": {"SecureHeaders"},
+    "portico.adapters.codings": {"LARGE_PIECE", "OFFERED", "Encoder", "encoder"},
     "portico.core.access": {
         "AccessRecord",
         "MAX_LINE",
@@ -179,6 +182,7 @@ SURFACE: dict[str, set[str]] = {
         "Verdict",
     },
     "portico.core.policy": {
+        "RESPONSE_STAGES",
         "STAGES",
         "Policy",
         "PolicyError",
@@ -235,6 +239,7 @@ SURFACE: dict[str, set[str]] = {
         "find_fault",
         "has_control",
         "has_host",
+        "is_field_value",
         "is_method",
         "is_version",
         "split",

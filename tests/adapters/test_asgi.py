@@ -57,19 +57,14 @@ def test_an_answer_gets_cors_headers_and_request_id_and_ends_in_a_record(backend
 
     engine = Engine().serve(app, http("/a%20b", query_string=b"limit=1"), backend)
     request_id = bytes(range(1, 17)).hex()
-    assert engine.sent == [
-        {
-            "type": "http.response.start",
-            "status": 200,
-            "headers": [
-                (b"x-app", b"1"),
-                (b"access-control-allow-origin", ORIGIN),
-                (b"access-control-allow-credentials", b"true"),
-                (b"vary", b"Origin"),
-                (b"x-request-id", request_id.encode()),
-            ],
-        },
-        LAST,
+    start, last = engine.sent
+    assert (start["type"], start["status"], last) == ("http.response.start", 200, LAST)
+    assert start["headers"][0] == (b"x-app", b"1")
+    assert start["headers"][-4:] == [
+        (b"access-control-allow-origin", ORIGIN),
+        (b"access-control-allow-credentials", b"true"),
+        (b"vary", b"Origin"),
+        (b"x-request-id", request_id.encode()),
     ]
     fields = engine.record.fields()
     assert fields["outcome"] == "completed"

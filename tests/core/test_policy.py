@@ -70,7 +70,7 @@ def test_without_origins_there_is_no_cors_and_no_handshake_from_pages() -> None:
     exchange, verdict = ask(policy, get((b"origin", ORIGIN)))
     assert verdict is PROCEED
     answer = exchange.response(ResponseHead(200, []))
-    assert [name for name, _ in answer.headers] == [b"x-request-id"]
+    assert not any(name.startswith(b"access-control-") for name, _ in answer.headers)
     assert ask(policy, preflight(ORIGIN))[1] is PROCEED
     assert status_of(ask(policy, handshake((b"origin", ORIGIN)))[1]) == 403
     assert ask(policy, handshake())[1] is PROCEED

@@ -6,7 +6,7 @@ Source: ASGI 3 (https://asgi.readthedocs.io/en/stable/specs/main.html) and its w
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from os import urandom
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -20,6 +20,7 @@ from portico.adapters.asgi_call import (
     Send,
     current_exchange,
 )
+from portico.adapters.codings import LARGE_PIECE, Encoder, encoder
 from portico.adapters.scope import Scope
 from portico.core.access import AccessRecord
 from portico.core.events import PROCEED, Abort, Ask, Proceed, RequestHead, Respond, ResponseHead
@@ -135,10 +136,15 @@ class PolicyMiddleware:
 class _HttpCall(Call):
     """One HTTP request."""
 
-    __slots__ = ("_trailers", "_whole")
+    __slots__ = ("_encode", "_trailers", "_whole")
 
     def __init__(self, shell: PolicyMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(shell, scope, receive, send)
+        # Files that the engine is to send by itself never come through here to be compressed.
+        extensions = scope.get("extensions") or {}
+        if not _FILES.isdisjoint(extensions):
+            self._scope = {**scope, "extensions": _without_files(extensions)}
+        self._encode: Encoder | None = None
         self._trailers = False
         self._whole = False
 
@@ -181,9 +187,25 @@ class _HttpCall(Call):
             self._trailers = message.get("trailers", False)
             await self._open(message, message["status"])
             return
+        if self._encode is not None and message["type"] == "http.response.body":
+            message = await self._code(self._encode, message)
         if body := message.get("body"):
             self.exchange.send_body(len(body))
         await self._pass_on_to_end(message, last=self._is_last(message))
+
+    def _prepare(self) -> None:
+        if self.exchange.coding is not None:
+            self._encode = encoder(self.exchange.coding)
+
+    async def _code(self, encode: Encoder, message: Message) -> Message:
+        """Compress a piece; a large one in a thread, so that others need not wait for it."""
+        body, more = message.get("body", b""), message.get("more_body", False)
+        work = partial(encode, body, last=not more)
+        if len(body) < LARGE_PIECE:
+            return {**message, "body": work()}
+        from anyio import to_thread
+
+        return {**message, "body": await to_thread.run_sync(work)}
 
     def _is_last(self, message: Message) -> bool:
         match message["type"]:
@@ -250,6 +272,13 @@ class _WebSocketCall(Call):
 
 
 _CALLS: Final[dict[str, type[Call]]] = {"http": _HttpCall, "websocket": _WebSocketCall}
+
+
+_FILES: Final = frozenset({"http.response.pathsend", "http.response.zerocopysend"})
+
+
+def _without_files(extensions: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in extensions.items() if name not in _FILES}
 
 
 def _is_last_of_refusal(message: Message) -> bool:

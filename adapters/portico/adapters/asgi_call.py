@@ -217,6 +217,7 @@ class Call(ABC):
         if self._patience is not None and is_endless(head.status, head.headers):
             self._patience.deadline = inf
         if body is None:
+            self._prepare()
             self.begun = True
             status_too = {"status": head.status} if "status" in message else {}
             await self._pass_on({**message, **status_too, "headers": head.headers})
@@ -224,6 +225,9 @@ class Call(ABC):
         fault = InvalidAnswerError(f"the application's answer was replaced: {self.exchange.fault}")
         self._shell.on_error(fault, self.exchange)
         await self.respond(Respond(head, body))
+
+    def _prepare(self) -> None:  # noqa: B027 -- most kinds need nothing
+        """Get ready for the body of an answer whose head is complete."""
 
     async def _respond_in(self, kind: str, answer: Respond) -> None:
         """Send *answer* by messages whose types begin with *kind*."""

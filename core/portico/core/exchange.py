@@ -67,10 +67,10 @@ class Exchange:
         route: Template of the matched route, for the application to set.
         status: Status of the answer, or None before it.
         reason: Stable code of a refusal or failure, or None.
-        request_bytes: Bytes of the request's body so far.
-        response_bytes: Bytes of the answer's body so far.
+        request_bytes: Bytes of the request's body so far; ``response_bytes`` the answer's.
         fault: Why the application's answer was replaced, or None.
         substitute: Body to send in its place, or None.
+        coding: Content coding in which the shell must send the body, or None.
     """
 
     __slots__ = (
@@ -85,6 +85,7 @@ class Exchange:
         "_resume",
         "_wall",
         "client",
+        "coding",
         "context",
         "entropy",
         "fault",
@@ -143,6 +144,7 @@ class Exchange:
         self.response_bytes = 0
         self.fault: str | None = None
         self.substitute: bytes | None = None
+        self.coding: str | None = None
         self._next = 0
         self._resume: Callable[[Exchange, object], Verdict] | None = None
         self._cors: CorsDecision | None = None
@@ -173,12 +175,9 @@ class Exchange:
     @property
     def log_context(self) -> dict[str, str]:
         """What each log line of this request carries: its ids, and those that it names."""
-        ids = {
-            "request_id": self.request_id,
-            "trace_id": self.trace.trace_id,
-            "span_id": self.trace.span_id,
-        }
-        return {**ids, **self.context}
+        trace = self.trace
+        ids = {"trace_id": trace.trace_id, "span_id": trace.span_id}
+        return {"request_id": self.request_id, **ids, **self.context}
 
     def request(self, head: RequestHead) -> Proceed | Respond | Ask:
         """Judge a request's head.

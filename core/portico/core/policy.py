@@ -9,15 +9,18 @@ from typing import Final
 
 from portico.core.auth import AuthPolicy
 from portico.core.cors import CorsConfigErrors, CorsPolicy
+from portico.core.encoding import Coding
 from portico.core.exchange import Exchange
 from portico.core.limits import Concurrency, Limits
-from portico.core.pipeline import Declared, Pipeline, Stage
+from portico.core.pipeline import Declared, Pipeline, ResponseStage, Stage
 from portico.core.routes import Route, Routes
+from portico.core.secure_headers import SecureHeaders
 from portico.core.settings import Settings, cors_config
 from portico.core.stages import Authentication, Context, Cors, Syntax, Tracing
+from portico.core.syntax import is_field_value
 from portico.core.tracing import TrustedPeers
 
-__all__ = ["STAGES", "Policy", "PolicyError", "PolicyErrors"]
+__all__ = ["RESPONSE_STAGES", "STAGES", "Policy", "PolicyError", "PolicyErrors"]
 
 PublicSuffixTest = Callable[[str], bool]
 
@@ -31,6 +34,9 @@ STAGES: Final[tuple[type[Declared], ...]] = (
     Authentication,
 )
 """Every stage that `Policy.compile` can compose, in the order of the pipeline."""
+
+RESPONSE_STAGES: Final[tuple[type[Declared], ...]] = (SecureHeaders, Coding)
+"""Every stage that changes an application's answer, in their order."""
 
 _CORS_SETTINGS: Final = {"credentials": "allow_credentials"}
 """Fields of `CorsConfig` whose setting has another name."""
@@ -86,6 +92,7 @@ class Policy:
         *,
         routes: Iterable[Route] = (),
         is_public_suffix: PublicSuffixTest | None = None,
+        codings: tuple[str, ...] = (),
     ) -> "Policy":
         """Compile the settings.
 
@@ -95,6 +102,7 @@ class Policy:
                 where that is required.
             is_public_suffix: Whether a domain such as ``github.io`` is a public suffix; without it
                 origin patterns are not checked against them.
+            codings: Content codings that the shell can make, the best first.
 
         Raises:
             PolicyErrors: With every error at once.
@@ -103,6 +111,10 @@ class Policy:
         cors = _compile_cors(settings, is_public_suffix, errors)
         peers = _compile_peers(settings, errors)
         declared = Routes.compile(routes, root_path=settings.server.root_path)
+        if not is_field_value(settings.headers.csp):
+            message = "must be one line of printable ASCII"
+            csp = settings.headers.csp
+            errors.append(PolicyError("bad-value", "headers.csp", csp, message))
         if errors:
             raise PolicyErrors(tuple(errors))
         server = settings.server
@@ -116,7 +128,12 @@ class Policy:
             *_concurrency(server.max_concurrency, declared),
             Authentication(AuthPolicy.compile(settings, declared)),
         )
-        return cls(Pipeline(cors, stages, body_stages=(limits,)), server.request_timeout)
+        response_stages: tuple[ResponseStage, ...] = (
+            SecureHeaders.compile(settings),
+            *_coding(settings, codings, declared),
+        )
+        pipeline = Pipeline(cors, stages, (limits,), response_stages)
+        return cls(pipeline, server.request_timeout)
 
     def exchange(
         self, *, peer: str | None, now: float, wall: float, entropy: bytes, in_flight: int = 0
@@ -134,6 +151,14 @@ class Policy:
             ValueError: There are fewer bytes.
         """
         return Exchange(self.pipeline, peer, now, wall, entropy, in_flight)
+
+
+def _coding(
+    settings: Settings, codings: tuple[str, ...], routes: Routes
+) -> tuple[ResponseStage, ...]:
+    """Give the stage that chooses the coding, where there is any to choose."""
+    chosen = settings.compression
+    return (Coding(codings, chosen.min_size, routes),) if chosen.enabled and codings else ()
 
 
 def _concurrency(most: int | None, routes: Routes) -> tuple[Stage, ...]:

@@ -35,6 +35,8 @@ class Route:
         path: Path as it stands on the wire, such as ``/livez``.
         probe: GET and HEAD of exactly this path need no authentication.
         admin: This path and all below it need the password, also where nothing else does.
+        reflects: Answers of this path and all below it repeat what the request says, so that they
+            are not compressed for credentialed requests (BREACH).
 
     Raises:
         ValueError: The path is not plain, or a probe is administrative.
@@ -43,6 +45,7 @@ class Route:
     path: str
     probe: bool = False
     admin: bool = False
+    reflects: bool = False
 
     def __post_init__(self) -> None:
         if not self.path or not _DECLARABLE.fullmatch(self.path):
@@ -61,12 +64,14 @@ class Routes:
 
     Attributes:
         probes: Raw paths of the probes.
+        reflecting: Beginnings of the paths that repeat what the request says.
         guarded: The segments that administrative paths contain.
         doubtful: Finds what makes a raw path worth reading closely: such segments, or anything
             that its readers may disagree on.
     """
 
     probes: frozenset[bytes]
+    reflecting: tuple[bytes, ...]
     guarded: tuple[Segments, ...]
     doubtful: re.Pattern[bytes]
 
@@ -82,8 +87,10 @@ class Routes:
         probes = [route.path for route in declared if route.probe]
         guarded = [route.path.rstrip("/").lower().encode() for route in declared if route.admin]
         doubtful = b"|".join([_AMBIGUOUS, *map(re.escape, guarded)])
+        reflecting = [route.path.rstrip("/") for route in declared if route.reflects]
         return cls(
             frozenset(f"{prefix}{path}".encode() for path in probes for prefix in ("", root_path)),
+            tuple(f"{at}{path}/".encode() for path in reflecting for at in ("", root_path)),
             tuple(_segments(path) for path in guarded),
             re.compile(doubtful),
         )
@@ -91,6 +98,10 @@ class Routes:
     def is_probe(self, head: RequestHead) -> bool:
         """Say whether *head* asks for a declared probe, spelled exactly as declared."""
         return head.path in self.probes and head.method in _SAFE_METHODS and head.kind == "http"
+
+    def reflects(self, path: bytes) -> bool:
+        """Say whether the raw *path* is, or lies below, one that repeats what the request says."""
+        return (path + b"/").startswith(self.reflecting)
 
     def is_admin(self, path: bytes) -> bool:
         """Say whether any reader of the raw *path* might see an administrative one.

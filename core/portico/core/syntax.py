@@ -17,6 +17,7 @@ __all__ = [
     "find_fault",
     "has_control",
     "has_host",
+    "is_field_value",
     "is_method",
     "is_version",
     "split",
@@ -83,6 +84,11 @@ def has_host(head: RequestHead, fields: Columns) -> bool:
     """
     names, _ = fields
     return b"host" in names and head.headers[names.index(b"host")][1] != b""
+
+
+def is_field_value(text: str) -> bool:
+    """Say whether *text* can stand in a header as it is: printable ASCII on one line."""
+    return text.isascii() and _FIELD_VALUE.fullmatch(text.encode()) is not None
 
 
 def find_fault(head: ResponseHead) -> str | None:

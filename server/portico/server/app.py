@@ -11,6 +11,7 @@ from quart import Quart
 from werkzeug.exceptions import HTTPException
 
 from portico.adapters.asgi import PolicyMiddleware
+from portico.adapters.codings import OFFERED
 from portico.adapters.engine import ASGIApp
 from portico.core.access import AccessRecord
 from portico.core.exchange import Exchange
@@ -77,7 +78,9 @@ def with_policy(
     Raises:
         PolicyErrors: The settings make no policy.
     """
-    policy = Policy.compile(settings, routes=routes, is_public_suffix=is_public_suffix)
+    policy = Policy.compile(
+        settings, routes=routes, is_public_suffix=is_public_suffix, codings=OFFERED
+    )
     record = on_record or logs_for(settings.telemetry).recorder()
     return PolicyMiddleware(app, policy, on_record=record, on_error=log_error)
 

@@ -7,9 +7,7 @@ from portico.core.engines import EngineName
 
 PENDING: Final = (
     "auth.api_keys_file",
-    "compression.",
     "database.",
-    "headers.",
     "health.database_gates",
     "health.pool_wait",
     "health.redis_gates",
