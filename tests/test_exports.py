@@ -50,7 +50,11 @@ def modules_of(folder: str) -> dict[str, Path]:
     return modules | packages
 
 
-MODULES = modules_of("core/portico/core") | modules_of("adapters/portico/adapters")
+MODULES = (
+    modules_of("core/portico/core")
+    | modules_of("adapters/portico/adapters")
+    | modules_of("adapters/portico/testing")
+)
 
 SURFACE: dict[str, set[str]] = {
     "portico.core.encoding": {"Coding", "negotiate", "parse_accept_encoding"},
@@ -386,6 +390,25 @@ SURFACE: dict[str, set[str]] = {
     "portico.adapters.trio_asyncio": {
         "on_trio",
         "open_loop",
+    },
+    "portico.testing.checking": {
+        "AdapterError",
+        "Answer",
+        "Application",
+        "Client",
+        "Difference",
+        "Gap",
+        "MakeClient",
+        "Request",
+        "check_adapter",
+    },
+    "portico.testing.vectors": {
+        "Vector",
+        "encode",
+        "head_of",
+        "policy_of",
+        "read_vectors",
+        "settings_of",
     },
     "portico.adapters.uvicorn": {
         "FIXED",

@@ -21,13 +21,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from portico.core.events import Abort, Ask, Headers, Proceed, RequestHead, Respond, ResponseHead
+from portico.core.events import Abort, Ask, Headers, Proceed, Respond, ResponseHead
 from portico.core.exchange import Exchange
-from portico.core.policy import Policy
-from portico.core.routes import Route
-from portico.core.settings import TABLE, Secret, Settings, build
-
-Vector = Mapping[str, Any]
+from portico.testing.vectors import Vector, encode, head_of, policy_of
 
 ENTROPY: Final = bytes(range(1, 25))
 _ANSWERS: Final[dict[str, Callable[[Any], object]]] = {}
@@ -72,40 +68,6 @@ def perform(vector: Vector) -> dict[str, Any]:
     }
 
 
-def policy_of(vector: Vector) -> Policy:
-    """The policy that a vector's settings and routes compile to."""
-    routes = [Route(**flags) for flags in vector.get("routes", ())]
-    return Policy.compile(settings_of(vector.get("settings", {})), routes=routes)
-
-
-def settings_of(values: Mapping[str, Any]) -> Settings:
-    """The settings that a vector's values stand for."""
-    return build({path: _typed(path, value) for path, value in values.items()})
-
-
-def _typed(path: str, value: Any) -> object:
-    if TABLE[path].secret:
-        return Secret(value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def head_of(request: Vector) -> RequestHead:
-    """The request head, its names in lower case as every engine gives them."""
-    lines = request.get("headers", ())
-    headers = [(_bytes(name).lower(), _bytes(value)) for name, value in lines]
-    if not request.get("hostless") and not any(name == b"host" for name, _ in headers):
-        headers.insert(0, (b"host", b"api.test"))
-    return RequestHead(
-        request.get("method", "GET"),
-        _bytes(request.get("path", "/")),
-        _bytes(request.get("query", "")),
-        headers,
-        request.get("kind", "http"),
-        request.get("scheme", "http"),
-        request.get("http_version", "1.1"),
-    )
-
-
 def _end(
     exchange: Exchange, step: Proceed | Respond, vector: Vector
 ) -> tuple[int | None, Headers, bytes]:
@@ -118,7 +80,7 @@ def _end(
     if isinstance(step, Respond):
         return step.head.status, step.head.headers, step.body
     own = vector.get("application", {})
-    lines = [(_bytes(name), _bytes(value)) for name, value in own.get("headers", ())]
+    lines = [(encode(name), encode(value)) for name, value in own.get("headers", ())]
     head = exchange.response(ResponseHead(own.get("status", 200), lines))
     return head.status, head.headers, exchange.substitute or b""
 
@@ -130,11 +92,6 @@ def _joined(headers: Headers) -> dict[str, str]:
         name, value = raw_name.decode().lower(), raw.decode("latin-1")
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
-
-
-def _bytes(text: str) -> bytes:
-    r"""Text as UTF-8; ``\udc80`` to ``\udcff`` stand for single bytes."""
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _compare(key: str, expected: Any, actual: Any) -> Iterator[str]:

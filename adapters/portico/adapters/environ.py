@@ -18,7 +18,6 @@ Environ: TypeAlias = dict[str, Any]
 
 _PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"  # RFC 3986 3.3, pchar
 _RAW: Final = ("REQUEST_URI", "RAW_URI")  # uWSGI, mod_wsgi and Waitress; Gunicorn and Werkzeug
-_VERSIONS: Final = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2": "2", "HTTP/2.0": "2"}
 # The one name with an underscore that is not dropped (design page "Policy", Forwarded and hosts).
 _UNDERSCORED: Final = {"HTTP_USER_ID": b"user_id"}
 
@@ -32,8 +31,14 @@ def read_environ(environ: Environ) -> RequestHead:
         _read_headers(environ),
         "http",
         environ.get("wsgi.url_scheme", "http"),
-        _VERSIONS.get(environ.get("SERVER_PROTOCOL", "HTTP/1.1"), "unknown"),
+        _read_version(environ.get("SERVER_PROTOCOL", "HTTP/1.1")),
     )
+
+
+def _read_version(protocol: str) -> str:
+    """Take the version; some servers write HTTP/2.0 for HTTP/2."""
+    version = protocol.removeprefix("HTTP/")
+    return version.removesuffix(".0") if version in ("2.0", "3.0") else version
 
 
 def _read_headers(environ: Environ) -> Headers:
