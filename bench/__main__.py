@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import host, idle, in_process, over_sockets, processes, report, settings
+from bench import cold_start, host, idle, in_process, over_sockets, processes, report, settings
 from bench.measure import Figure
 
 README = Path(__file__).with_name("README.md")
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[Effort], list[Figure]]] = {
     "in-process": lambda effort: in_process.measure(effort.rounds, effort.batch_s),
     "settings": lambda effort: settings.measure(effort.rounds, effort.batch_s),
     "processes": lambda effort: processes.measure(effort.rounds),
+    "cold-start": lambda effort: cold_start.measure(effort.rounds),
     "sockets": lambda effort: over_sockets.measure(effort.rounds, effort.requests),
     "host": lambda effort: host.measure(effort.rounds, effort.requests),
     "idle": lambda effort: idle.measure(min(effort.rounds, 3)),

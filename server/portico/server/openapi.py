@@ -14,10 +14,14 @@ from quart_schema import (
     License,
     OpenAPIProvider,
     QuartSchema,
+    document_response,
+    security_scheme,
+    tag,
 )
 from werkzeug.routing.rules import Rule
 
 from portico.server.blueprints.api import BASE, mount
+from portico.server.blueprints.operation import OPERATIONS
 from portico.server.state import VERSION
 
 REFERENCE: Final = "#/components/schemas/{name}"
@@ -93,9 +97,20 @@ def document() -> dict[str, Any]:
     app.config["QUART_SCHEMA_CONVERSION_PREFERENCE"] = "msgspec"
     app.config["QUART_SCHEMA_CONVERT_CASING"] = False
     mount(app)
+    describe_operations()
     # Quart-Schema is not installed on the application that serves: it would wrap
     # make_response and so cost every request something, for a document that never changes.
     return Provider(app, describe()).schema()
+
+
+def describe_operations() -> None:
+    """Tell Quart-Schema what the handlers' own declarations say."""
+    for handler, operation in OPERATIONS.items():
+        tag(operation.tags)(handler)
+        for status, model in operation.answers.items():
+            document_response(model, status)(handler)
+        if operation.security:
+            security_scheme([{name: []} for name in operation.security])(handler)
 
 
 def summarise(model: Any) -> str:

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 from quart import Blueprint, Response, abort
-from quart_schema import document_response, security_scheme, tag
 
 from portico.core.settings import TABLE, Settings
 from portico.core.settings.wording import to_json
+from portico.server.blueprints.operation import describes
 from portico.server.requests import principal
 from portico.server.state import current_state
 
@@ -26,9 +26,7 @@ class EffectiveSetting(msgspec.Struct):
 
 
 @api.get(f"{GUARDED}/config")
-@tag(["admin"])
-@security_scheme([{"bearer": []}, {"password": []}])
-@document_response(dict[str, EffectiveSetting])
+@describes(dict[str, EffectiveSetting], tags=("admin",), security=("bearer", "password"))
 async def config() -> Response:
     """List the effective settings by path, each with its origin."""
     if principal() is None:  # the policy refuses before this; a gap in it must not open the door

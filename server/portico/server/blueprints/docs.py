@@ -9,7 +9,6 @@ from typing import Final
 from anyio import to_thread
 from quart import Blueprint, Response, abort, request
 
-from portico.server.openapi import document_json
 from portico.server.state import VERSION
 
 docs: Final = Blueprint("docs", __name__)
@@ -43,7 +42,14 @@ async def index() -> Response:
 @docs.get("/openapi.json")
 async def openapi() -> Response:
     """Give the OpenAPI document."""
-    return Response(document_json(), content_type="application/json")
+    return Response(await to_thread.run_sync(_document), content_type="application/json")
+
+
+def _document() -> bytes:
+    # Here, in a thread of the first request that wants it: Quart-Schema takes long to import.
+    from portico.server.openapi import document_json
+
+    return document_json()
 
 
 @docs.get("/docs")

@@ -9,13 +9,13 @@ from typing import Final, NoReturn
 
 import msgspec
 from quart import Blueprint, Response, request
-from quart_schema import document_response, tag
 
 from portico.core.auth import MISSING, UNCONFIGURED
 from portico.core.health import Health as Condition
 from portico.core.health import Phase, Source, SourceState
 from portico.core.settings.operations import HealthSettings
 from portico.core.settings.request import AuthSettings
+from portico.server.blueprints.operation import describes
 from portico.server.problems import RefusedError
 from portico.server.requests import principal
 from portico.server.state import VERSION, current_state
@@ -81,17 +81,14 @@ HEALTH: Final = Health(version=VERSION, status="ok")
 
 
 @api.get("/health/")
-@tag(["health"])
-@document_response(Health)
+@describes(Health, tags=("health",))
 async def health() -> Response:
     """Tell the version of the server."""
     return answer(HEALTH)
 
 
 @api.get("/ready/")
-@tag(["health"])
-@document_response(Readiness)
-@document_response(Readiness, 503)
+@describes(Readiness, tags=("health",), SERVICE_UNAVAILABLE=Readiness)
 async def ready() -> Response:
     """Tell whether this process wants requests."""
     return answer_readiness(version=VERSION)
