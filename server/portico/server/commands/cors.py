@@ -8,6 +8,9 @@ from portico.server.commands.groups import LazyCommand, LazyGroup
 
 COMMANDS: Final = {
     "explain": LazyCommand("explaining:explain", "Say what a browser will do with a request."),
+    "import-quart": LazyCommand(
+        "importing:import_quart", "Say a quart-cors configuration in Portico's settings."
+    ),
 }
 
 cors: click.Group = LazyGroup(
@@ -15,5 +18,6 @@ cors: click.Group = LazyGroup(
     COMMANDS,
     package="portico.server.commands",
     help="Explain what a browser will do with a cross-origin request.",
-    epilog="Exit codes: 0 allowed; 1 blocked; 2 usage; 78 a problem in the settings.",
+    epilog="Exit codes: 0 allowed, or carried over; 1 blocked, or not all carried over; 2 usage; "
+    "78 a problem in the settings.",
 )
