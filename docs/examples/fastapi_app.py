@@ -15,6 +15,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
+from portico.adapters.codings import OFFERED
 from portico.adapters.fastapi import protect
 from portico.core.access import AccessRecord
 from portico.core.policy import Policy
@@ -26,7 +27,7 @@ resolution = resolve(Sources(env=dict(os.environ)))
 if resolution.settings is None:
     sys.exit(check_text(resolution))
 settings = resolution.settings
-policy = Policy.compile(settings, routes=[Route("/livez", probe=True)])
+policy = Policy.compile(settings, routes=[Route("/livez", probe=True)], codings=OFFERED)
 
 
 def write(record: AccessRecord) -> None:

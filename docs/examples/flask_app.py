@@ -14,6 +14,7 @@ import sys
 
 from flask import Flask
 
+from portico.adapters.codings import OFFERED
 from portico.adapters.flask import protect
 from portico.core.access import AccessRecord
 from portico.core.policy import Policy
@@ -25,7 +26,7 @@ resolution = resolve(Sources(env=dict(os.environ)))
 if resolution.settings is None:
     sys.exit(check_text(resolution))
 settings = resolution.settings
-policy = Policy.compile(settings, routes=[Route("/livez", probe=True)])
+policy = Policy.compile(settings, routes=[Route("/livez", probe=True)], codings=OFFERED)
 
 
 def write(record: AccessRecord) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from portico.adapters.asgi import PolicyMiddleware
+from portico.adapters.codings import OFFERED
 from portico.core.access import AccessRecord
 from portico.core.policy import Policy
 from portico.core.routes import Route
@@ -26,7 +27,7 @@ resolution = resolve(Sources(env=dict(os.environ)))
 if resolution.settings is None:
     sys.exit(check_text(resolution))
 settings = resolution.settings
-policy = Policy.compile(settings, routes=[Route("/livez", probe=True)])
+policy = Policy.compile(settings, routes=[Route("/livez", probe=True)], codings=OFFERED)
 
 
 def write(record: AccessRecord) -> None:

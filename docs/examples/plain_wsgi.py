@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.simple_server import make_server
 
+from portico.adapters.codings import OFFERED
 from portico.adapters.wsgi import WsgiPolicy
 from portico.core.access import AccessRecord
 from portico.core.policy import Policy
@@ -26,7 +27,7 @@ resolution = resolve(Sources(env=dict(os.environ)))
 if resolution.settings is None:
     sys.exit(check_text(resolution))
 settings = resolution.settings
-policy = Policy.compile(settings, routes=[Route("/livez", probe=True)])
+policy = Policy.compile(settings, routes=[Route("/livez", probe=True)], codings=OFFERED)
 
 
 def write(record: AccessRecord) -> None:

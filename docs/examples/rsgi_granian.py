@@ -16,6 +16,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import Interfaces
 
+from portico.adapters.codings import OFFERED
 from portico.adapters.rsgi import RsgiPolicy
 from portico.core.access import AccessRecord
 from portico.core.policy import Policy
@@ -27,7 +28,7 @@ resolution = resolve(Sources(env=dict(os.environ)))
 if resolution.settings is None:
     sys.exit(check_text(resolution))
 settings = resolution.settings
-policy = Policy.compile(settings, routes=[Route("/livez", probe=True)])
+policy = Policy.compile(settings, routes=[Route("/livez", probe=True)], codings=OFFERED)
 
 
 def write(record: AccessRecord) -> None:

@@ -1,5 +1,6 @@
 """The WSGI shell, between PEP 3333's validator on both of its sides."""
 
+import gzip
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,7 @@ from wsgiref.validate import validator
 import pytest
 
 from portico.adapters.asgi_call import NoAnswerError, current_exchange
+from portico.adapters.codings import OFFERED
 from portico.adapters.environ import read_environ
 from portico.adapters.wsgi import ENVIRON_KEY, WsgiPolicy
 from portico.core.access import AccessRecord
@@ -432,3 +434,12 @@ def test_headers_come_back_as_far_as_wsgi_kept_them() -> None:
         b"x-a": b"\xe9, b",
     }
     assert read_environ(environ_of(SERVER_PROTOCOL="HTTP/1.0")).http_version == "1.0"
+
+
+def test_a_body_leaves_in_the_coding_that_the_policy_chose() -> None:
+    long = b"many words " * 500
+    server = Server(Policy.compile(Settings(), codings=OFFERED))
+    body = server.serve(answering(long, b"end"), HTTP_ACCEPT_ENCODING="gzip")
+    assert server.header("content-encoding") == "gzip"
+    assert gzip.decompress(body) == long + b"end"
+    assert server.record["response_bytes"] == len(body)

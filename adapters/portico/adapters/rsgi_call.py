@@ -18,6 +18,7 @@ from portico.adapters.asgi_call import (
     NoAnswerError,
     current_exchange,
 )
+from portico.adapters.codings import Encoder, encoder
 from portico.core.access import Outcome
 from portico.core.events import PROCEED, Respond, ResponseHead
 from portico.core.exchange import FAILURE
@@ -31,6 +32,7 @@ __all__ = ["BodyRefusedError", "HttpCall", "RsgiCall", "WebSocketCall"]
 
 Lines: TypeAlias = list[tuple[str, str]]
 
+_IDENTITY: Final = ("content-encoding", "identity")
 _REFUSED: Final = 403
 
 
@@ -46,6 +48,7 @@ class RsgiCall(ABC):
         begun: An answer has begun to leave.
         gone: The client left before its end.
         stopped: The policy ended the request while the application had it.
+        encode: Codes the body, or None.
     """
 
     def __init__(self, shell: "RsgiPolicy", scope: Any, protocol: Any) -> None:
@@ -54,6 +57,7 @@ class RsgiCall(ABC):
         self._protocol = protocol
         self._recorded = False
         self._patience: Any = None
+        self.encode: Encoder | None = None
         self.exchange = shell.begin(scope)
         self.begun = False
         self.gone = False
@@ -103,9 +107,14 @@ class RsgiCall(ABC):
             await self._shell.serve(self._scope, self)
         else:
             await self._serve_within(self._shell.policy.request_timeout_s)
-        if not (self.begun or self.stopped or self.gone):
+        if self.begun:
+            await self.conclude()
+        elif not (self.stopped or self.gone):
             self._shell.on_error(NoAnswerError(NO_ANSWER.problem.detail), self.exchange)
             self.answer_for(NO_ANSWER)
+
+    async def conclude(self) -> None:  # noqa: B027 -- most answers are whole already
+        """End what the application has begun."""
 
     async def _serve_within(self, timeout_s: float) -> None:
         """Cancel the application when its time is over; what is endless has no end of time."""
@@ -143,6 +152,8 @@ class RsgiCall(ABC):
             return None
         if self._patience is not None and is_endless(head.status, head.headers):
             self._patience.reschedule(None)
+        if self.exchange.coding is not None and self.exchange.head.method != "HEAD":
+            self.encode = encoder(self.exchange.coding)
         return _write_lines(head)
 
     def count_body(self, size: int) -> None:
@@ -182,6 +193,10 @@ class RsgiCall(ABC):
 class HttpCall(RsgiCall):
     """One HTTP request; it is the protocol that the application is given."""
 
+    def __init__(self, shell: "RsgiPolicy", scope: Any, protocol: Any) -> None:
+        super().__init__(shell, scope, protocol)
+        self._stream: Stream | None = None
+
     def respond(self, answer: Respond) -> None:
         """Send an answer of the policy's own."""
         lines = _write_lines(answer.head)
@@ -213,7 +228,12 @@ class HttpCall(RsgiCall):
 
     def response_empty(self, status: int, headers: Lines) -> None:
         """Answer without a body."""
-        if (lines := self.open(status, headers)) is not None:
+        lines = self.open(status, headers)
+        if lines is None:
+            return
+        if self.encode is not None:
+            self._send_whole(lines, b"")
+        else:
             self._protocol.response_empty(self.exchange.status, lines)
 
     def response_str(self, status: int, headers: Lines, body: str) -> None:
@@ -223,12 +243,16 @@ class HttpCall(RsgiCall):
     def response_bytes(self, status: int, headers: Lines, body: bytes) -> None:
         """Answer with bytes."""
         if (lines := self.open(status, headers)) is not None:
-            self.count_answer(len(body))
-            self._protocol.response_bytes(self.exchange.status, lines, body)
+            self._send_whole(lines, body)
+
+    def _send_whole(self, lines: Lines, body: bytes) -> None:
+        coded = body if self.encode is None else self.encode(body, last=True)
+        self.count_answer(len(coded))
+        self._protocol.response_bytes(self.exchange.status, lines, coded)
 
     def response_file(self, status: int, headers: Lines, file: str) -> None:
-        """Answer with a file, which the engine reads."""
-        if (lines := self.open(status, headers)) is not None:
+        """Answer with a file, which the engine reads, so that nothing here can compress it."""
+        if (lines := self._open_uncoded(status, headers)) is not None:
             self.count_answer(Path(file).stat().st_size)
             self._protocol.response_file(self.exchange.status, lines, file)
 
@@ -236,16 +260,28 @@ class HttpCall(RsgiCall):
         self, status: int, headers: Lines, file: str, start: int, end: int
     ) -> None:
         """Answer with a part of a file."""
-        if (lines := self.open(status, headers)) is not None:
+        if (lines := self._open_uncoded(status, headers)) is not None:
             self.count_answer(end - start)
             self._protocol.response_file_range(self.exchange.status, lines, file, start, end)
+
+    def _open_uncoded(self, status: int, headers: Lines) -> Lines | None:
+        """Complete a head that the policy takes for coded already."""
+        lines = self.open(status, [*headers, _IDENTITY])
+        return lines and [line for line in lines if line != _IDENTITY]
 
     def response_stream(self, status: int, headers: Lines) -> "Stream":
         """Answer piece by piece."""
         lines = self.open(status, headers)
         if lines is None:
             return Stream(self, None)
-        return Stream(self, self._protocol.response_stream(self.exchange.status, lines))
+        transport = self._protocol.response_stream(self.exchange.status, lines)
+        self._stream = Stream(self, transport)
+        return self._stream
+
+    async def conclude(self) -> None:
+        """Send what the coding still holds of a stream."""
+        if self._stream is not None and self.encode is not None:
+            await self._stream.send(self.encode(b"", last=True))
 
 
 class Stream:
@@ -257,7 +293,12 @@ class Stream:
 
     async def send_bytes(self, data: bytes) -> None:
         """Send bytes."""
-        if self._transport is None or self._call.stopped:
+        encode = self._call.encode
+        await self.send(data if encode is None else encode(data, last=False))
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes as they are to leave."""
+        if self._transport is None or self._call.stopped or not data:
             return
         self._call.count_answer(len(data))
         try:

@@ -15,6 +15,7 @@ from portico.adapters.asgi_call import (
     NoAnswerError,
     current_exchange,
 )
+from portico.adapters.codings import Encoder, encoder
 from portico.adapters.environ import Environ
 from portico.adapters.wsgi_body import CountedBody
 from portico.core.access import Outcome
@@ -61,6 +62,7 @@ class WsgiCall:
         self._write: Callable[[bytes], object] | None = None
         self._head: ResponseHead | None = None
         self._instead: Respond | None = None
+        self._encode: Encoder | None = None
         self._begun = False
         self._broken = False
         self._recorded = False
@@ -163,7 +165,12 @@ class WsgiCall:
             return b""
         if not self._begin():
             return b""
-        self.exchange.send_body(len(data))
+        return self._count(data if self._encode is None else self._encode(data, last=False))
+
+    def _count(self, data: bytes) -> bytes:
+        """Count what leaves; the body of an answer to HEAD stays here."""
+        if data:
+            self.exchange.send_body(len(data))
         return b"" if self.exchange.head.method == "HEAD" else data
 
     def _begin(self) -> bool:
@@ -181,6 +188,8 @@ class WsgiCall:
             return False
         self._begun = True
         self._endless = is_endless(head.status, head.headers)
+        if self.exchange.coding is not None:
+            self._encode = encoder(self.exchange.coding)
         self._send_head(head)
         return True
 
@@ -189,7 +198,9 @@ class WsgiCall:
         if not self._begun and self._instead is None:
             self._begin()
         if self._instead is None or self._begun:
-            return b""
+            if self._encode is None or self._recorded:
+                return b""
+            return self._count(self._encode(b"", last=True))
         self._begun = True
         self._send_head(self._instead.head)
         return self._instead.body
