@@ -197,6 +197,16 @@ SURFACE: dict[str, set[str]] = {
         "Refusal",
         "TITLES",
     },
+    "portico.core.ratelimit": {
+        "FRESH",
+        "Rate",
+        "RateDecision",
+        "RateState",
+        "decide",
+        "key_of",
+        "rate_fields",
+        "refuse",
+    },
     "portico.core.readiness": {
         "sources",
         "used_share",

@@ -208,13 +208,23 @@ _RATE_UNITS: Final = {
 }
 
 
-def parse_rate(text: str, _notes: list[Note]) -> str:
-    """Read a rate such as ``100/s burst 200`` and write its unit in one way."""
+def read_rate(text: str) -> tuple[int, str, int | None]:
+    """Read a rate such as ``100/s burst 200``: requests, unit, burst; the one reader of rates.
+
+    Raises:
+        RefusalError: It is none.
+    """
     match = re.fullmatch(_RATE, text.lower())
     if match is None:
         raise RefusalError("must be a rate such as 10/min, or 100/s burst 200")
     requests, unit, burst = match.groups()
-    return f"{requests}/{_RATE_UNITS[unit]}" + (f" burst {burst}" if burst else "")
+    return int(requests), _RATE_UNITS[unit], int(burst) if burst else None
+
+
+def parse_rate(text: str, _notes: list[Note]) -> str:
+    """Read a rate and write its unit in one way."""
+    requests, unit, burst = read_rate(text)
+    return f"{requests}/{unit}" + (f" burst {burst}" if burst else "")
 
 
 RATE: Final = Kind("rate", parse_rate, schema=schema(type="string", examples=["100/s burst 200"]))
