@@ -239,6 +239,17 @@ SURFACE: dict[str, set[str]] = {
         "setting",
         "wanted_files",
     },
+    "portico.core.sse": {
+        "Backlog",
+        "Beat",
+        "BehindError",
+        "DONE",
+        "Event",
+        "Keepalive",
+        "format_comment",
+        "format_event",
+        "parse_sequence",
+    },
     "portico.core.stages": {
         "Authentication",
         "Context",

@@ -1,0 +1,1 @@
+"""Language models: the built-in one and OpenAI-compatible services, behind one interface."""
