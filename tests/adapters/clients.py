@@ -3,7 +3,7 @@
 import asyncio
 import io
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -13,15 +13,23 @@ from portico.adapters.asgi import PolicyMiddleware
 from portico.adapters.rsgi import RsgiPolicy
 from portico.adapters.wsgi import WsgiPolicy
 from portico.core.access import AccessRecord
+from portico.core.events import Ask
 from portico.core.policy import Policy
-from portico.testing import Answer, Application, Client, Request
+from portico.testing import Answer, Application, Client, Find, Request
 
 
 def records_of(records: list[AccessRecord]) -> tuple[dict[str, object], ...]:
     return tuple(dict(record.fields()) for record in records)
 
 
-def asgi(policy: Policy, application: Application) -> Client:
+def awaited(find: Find) -> Callable[[Ask], Awaitable[object]]:
+    async def found(ask: Ask) -> object:
+        return find(ask)
+
+    return found
+
+
+def asgi(policy: Policy, application: Application, find: Find) -> Client:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
             await receive()
@@ -53,7 +61,8 @@ def asgi(policy: Policy, application: Application) -> Client:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        front = PolicyMiddleware(app, policy, on_record=records.append)
+        front = PolicyMiddleware(app, policy, on_record=records.append, find=awaited(find))
+        front.in_flight = request.in_flight
         asyncio.run(front(scope_of(request), receive, send))
         status = 101 if sent[0]["type"] == "websocket.accept" else sent[0]["status"]
         body = b"".join(message.get("body", b"") for message in sent)
@@ -79,7 +88,7 @@ def scope_of(request: Request) -> dict[str, Any]:
     }
 
 
-def wsgi(policy: Policy, application: Application) -> Client:
+def wsgi(policy: Policy, application: Application, find: Find) -> Client:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ["wsgi.input"].read()
         lines = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in application.headers]
@@ -93,7 +102,8 @@ def wsgi(policy: Policy, application: Application) -> Client:
         def start_response(status: str, headers: list[tuple[str, str]]) -> None:
             heads.append((status, headers))
 
-        front = WsgiPolicy(app, policy, on_record=records.append)
+        front = WsgiPolicy(app, policy, on_record=records.append, find=find)
+        front.in_flight = request.in_flight
         answer = front(environ_of(request), start_response)
         body = b"".join(answer)
         answer.close()
@@ -194,7 +204,7 @@ class Protocol:
         self.status = self.status or status or 403
 
 
-def rsgi(policy: Policy, application: Application) -> Client:
+def rsgi(policy: Policy, application: Application, find: Find) -> Client:
     async def app(scope: Any, protocol: Any) -> None:
         if scope.proto == "ws":
             await protocol.accept()
@@ -208,7 +218,8 @@ def rsgi(policy: Policy, application: Application) -> Client:
     def client(request: Request) -> Answer:
         records: list[AccessRecord] = []
         protocol = Protocol(request.pieces)
-        front = RsgiPolicy(app, policy, on_record=records.append)
+        front = RsgiPolicy(app, policy, on_record=records.append, find=awaited(find))
+        front.in_flight = request.in_flight
         asyncio.run(front.__rsgi__(rsgi_scope_of(request), protocol))
         lines = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in protocol.headers]
         return Answer(protocol.status, lines, protocol.body, records_of(records))

@@ -5,8 +5,18 @@ from dataclasses import replace
 import pytest
 
 from portico.core.policy import Policy
-from portico.testing import AdapterError, Answer, Application, Client, Gap, Request, check_adapter
-from portico.testing.checking import MakeClient, perform
+from portico.testing import (
+    AdapterError,
+    Answer,
+    Application,
+    Client,
+    Find,
+    Gap,
+    MakeClient,
+    Request,
+    check_adapter,
+)
+from portico.testing.reference import perform
 from portico.testing.vectors import read_vectors
 from tests.adapters import clients
 
@@ -23,8 +33,8 @@ def test_a_shell_answers_every_vector_like_the_exchange(shell: str) -> None:
     assert check_adapter(make_client, without=without) > len(read_vectors()) // 2
 
 
-def bare(policy: Policy, application: Application) -> Client:
-    return lambda request: perform(policy, application, request)
+def bare(policy: Policy, application: Application, find: Find) -> Client:
+    return lambda request: perform(policy, application, find, request)
 
 
 def test_the_exchange_conforms_to_itself() -> None:
@@ -32,9 +42,9 @@ def test_the_exchange_conforms_to_itself() -> None:
 
 
 def test_a_difference_names_the_vector_what_was_expected_and_what_came() -> None:
-    def without_vary(policy: Policy, application: Application) -> Client:
+    def without_vary(policy: Policy, application: Application, find: Find) -> Client:
         def client(request: Request) -> Answer:
-            answer = perform(policy, application, request)
+            answer = perform(policy, application, find, request)
             return replace(answer, headers=[x for x in answer.headers if x[0] != b"vary"])
 
         return client
@@ -47,12 +57,12 @@ def test_a_difference_names_the_vector_what_was_expected_and_what_came() -> None
 
 
 def test_an_adapter_that_raises_or_makes_two_records_is_told() -> None:
-    def raising(policy: Policy, application: Application) -> Client:
+    def raising(policy: Policy, application: Application, find: Find) -> Client:
         raise LookupError("broken")
 
-    def twice(policy: Policy, application: Application) -> Client:
+    def twice(policy: Policy, application: Application, find: Find) -> Client:
         def client(request: Request) -> Answer:
-            answer = perform(policy, application, request)
+            answer = perform(policy, application, find, request)
             return replace(answer, records=answer.records * 2)
 
         return client

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from portico.core.access import MAX_LINE, AccessRecord
-from portico.core.events import RequestHead
+from portico.core.events import Ask, RequestHead
 from portico.core.policy import Policy
 from portico.core.settings import Secret, build
 from portico.testing import Application, MakeClient, Request
@@ -27,6 +27,10 @@ TEXTS = {
     "64 kB": b"x" * 65536,
     "64 kB of escapes": "\u2028".encode() * 20000,
 }
+
+
+def no_questions(ask: Ask) -> object:
+    raise AssertionError(ask)
 
 
 @pytest.fixture
@@ -54,7 +58,7 @@ def test_one_request_is_one_line(
         head = replace(head, query=text)
     else:
         head = replace(head, headers=[*head.headers, (place.encode(), text)])
-    make_client(policy, APPLICATION)(Request(head, (), "192.0.2.1"))
+    make_client(policy, APPLICATION, no_questions)(Request(head, (), "192.0.2.1"))
     (line,) = lines
     assert len(line) <= MAX_LINE
     assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
@@ -73,6 +77,8 @@ def test_a_secret_is_nowhere(
     policy = Policy.compile(build(secret))
     credentials = [(b"host", b"a.test"), (b"authorization", scheme + CANARY.encode())]
     head = RequestHead("POST", path, b"password=" + CANARY.encode(), credentials)
-    answer = make_client(policy, APPLICATION)(Request(head, (CANARY.encode(),), "192.0.2.1"))
+    answer = make_client(policy, APPLICATION, no_questions)(
+        Request(head, (CANARY.encode(),), "192.0.2.1")
+    )
     for shown in (repr(policy), repr(head), repr(answer), str(lines)):
         assert CANARY not in shown

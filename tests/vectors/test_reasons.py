@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from portico.adapters.codings import OFFERED
+from portico.core.exchange import UNSENDABLE
 from portico.core.policy import STAGES, Policy
+from portico.core.secure_headers import SecureHeaders
 from portico.core.settings import TABLE, Settings, build
 from tests.vectors.run import load
 
@@ -21,6 +24,19 @@ EVERYTHING = {"server.max_concurrency": 100}
 def test_a_reason_code_has_a_vector(refusal):
     seen = {(v["expect"].get("reason"), v["expect"].get("status")) for v in VECTORS}
     assert (refusal.reason, refusal.problem.status) in seen
+
+
+def test_a_replaced_answer_has_a_vector():
+    seen = {(v["expect"].get("reason"), v["expect"]["status"]) for v in VECTORS}
+    assert (UNSENDABLE.reason, UNSENDABLE.problem.status) in seen
+
+
+def test_every_security_header_and_every_coding_has_a_vector():
+    given = {item for v in VECTORS for item in v["expect"].get("headers", {}).items()}
+    stage = SecureHeaders.compile(Settings())
+    lines = {(n.decode(), v.decode()) for n, v in (*stage.plain, *stage.page, *stage.hsts)}
+    assert lines | {("cache-control", "no-store")} <= given
+    assert {("content-encoding", coding) for coding in OFFERED} <= given
 
 
 def test_the_stages_are_those_that_are_composed_in_their_order():

@@ -1,19 +1,22 @@
 """The vectors of the request policy, in the format of tests/vectors/policy_vectors.py."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from portico.core.events import RequestHead
+from portico.core.events import Ask, RequestHead
 from portico.core.policy import Policy
 from portico.core.routes import Route
 from portico.core.settings import TABLE, Secret, Settings, build
 
-__all__ = ["Vector", "encode", "head_of", "policy_of", "read_vectors", "settings_of"]
+__all__ = ["Vector", "encode", "find_of", "head_of", "policy_of", "read_vectors", "settings_of"]
 
 Vector: TypeAlias = Mapping[str, Any]
+
+ANSWERS: Final[dict[str, Callable[[Any], object]]] = {}
+"""How the answer to each stage's question is read from JSON."""
 
 
 @cache
@@ -24,9 +27,16 @@ def read_vectors() -> tuple[Vector, ...]:
 
 
 def policy_of(vector: Vector) -> Policy:
-    """Compile the settings and routes of a vector."""
+    """Compile the settings, routes and codings of a vector."""
     routes = [Route(**flags) for flags in vector.get("routes", ())]
-    return Policy.compile(settings_of(vector.get("settings", {})), routes=routes)
+    settings = settings_of(vector.get("settings", {}))
+    return Policy.compile(settings, routes=routes, codings=tuple(vector.get("codings", ())))
+
+
+def find_of(vector: Vector) -> Callable[[Ask], object]:
+    """Give what answers the policy's questions, in turn, as a vector says."""
+    answers = iter(vector.get("answers", ()))
+    return lambda ask: ANSWERS[ask.stage](next(answers))
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
