@@ -73,6 +73,7 @@ SURFACE: dict[str, set[str]] = {
         "AuthPolicy",
         "digest_secret",
     },
+    "portico.core.conditional": {"Conditional", "is_matching"},
     "portico.core.context": {
         "CONTEXT_HEADERS",
         "CONTEXT_KEYS",

@@ -136,7 +136,7 @@ class PolicyMiddleware:
 class _HttpCall(Call):
     """One HTTP request."""
 
-    __slots__ = ("_encode", "_trailers", "_whole")
+    __slots__ = ("_encode", "_held", "_trailers", "_whole")
 
     def __init__(self, shell: PolicyMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(shell, scope, receive, send)
@@ -145,6 +145,7 @@ class _HttpCall(Call):
         if not _FILES.isdisjoint(extensions):
             self._scope = {**scope, "extensions": _without_files(extensions)}
         self._encode: Encoder | None = None
+        self._held: Message | None = None
         self._trailers = False
         self._whole = False
 
@@ -185,13 +186,27 @@ class _HttpCall(Call):
             return
         if message["type"] == "http.response.start":
             self._trailers = message.get("trailers", False)
-            await self._open(message, message["status"])
+            if self.exchange.wants_content:
+                self._held = message
+            else:
+                await self._open(message, message["status"])
             return
+        if self._held is not None:
+            await self._open_held(self._held, message)
+            if self.answered:
+                return
         if self._encode is not None and message["type"] == "http.response.body":
             message = await self._code(self._encode, message)
         if body := message.get("body"):
             self.exchange.send_body(len(body))
         await self._pass_on_to_end(message, last=self._is_last(message))
+
+    async def _open_held(self, start: Message, message: Message) -> None:
+        """Send a head that waited for the first message of its body, which may be the whole."""
+        self._held = None
+        whole = message["type"] == "http.response.body" and not message.get("more_body", False)
+        content = message.get("body", b"") if whole and not self._trailers else None
+        await self._open(start, start["status"], content)
 
     def _prepare(self) -> None:
         if self.exchange.coding is not None:

@@ -209,10 +209,10 @@ class Call(ABC):
         with suppress(OSError):
             await self.respond(self.exchange.fail(refusal))
 
-    async def _open(self, message: Message, status: int) -> None:
+    async def _open(self, message: Message, status: int, content: bytes | None = None) -> None:
         """Send the application's head with the policy's headers, or what must replace it."""
         own = ResponseHead(status, list(message.get("headers") or ()))
-        head = self.exchange.response(own, now=self._shell.clock())
+        head = self.exchange.response(own, now=self._shell.clock(), content=content)
         body = self.exchange.substitute
         if self._patience is not None and is_endless(head.status, head.headers):
             self._patience.deadline = inf
@@ -222,8 +222,9 @@ class Call(ABC):
             status_too = {"status": head.status} if "status" in message else {}
             await self._pass_on({**message, **status_too, "headers": head.headers})
             return
-        fault = InvalidAnswerError(f"the application's answer was replaced: {self.exchange.fault}")
-        self._shell.on_error(fault, self.exchange)
+        if self.exchange.fault is not None:
+            text = f"the application's answer was replaced: {self.exchange.fault}"
+            self._shell.on_error(InvalidAnswerError(text), self.exchange)
         await self.respond(Respond(head, body))
 
     def _prepare(self) -> None:  # noqa: B027 -- most kinds need nothing

@@ -138,15 +138,19 @@ class RsgiCall(ABC):
         self.begun = True
         self.respond(answer)
 
-    def open(self, status: int, headers: Lines) -> Lines | None:
+    def open(self, status: int, headers: Lines, content: bytes | None = None) -> Lines | None:
         """Complete the application's head; None where another answer has taken its place."""
         if self.begun or self.stopped:
             return None
-        head = self.exchange.response(_read_head(status, headers), now=self._shell.clock())
+        if not self.exchange.wants_content:
+            content = None
+        own = _read_head(status, headers)
+        head = self.exchange.response(own, now=self._shell.clock(), content=content)
         self.begun = True
         if self.exchange.substitute is not None:
-            fault = f"the application's answer was replaced: {self.exchange.fault}"
-            self._shell.on_error(InvalidAnswerError(fault), self.exchange)
+            if self.exchange.fault is not None:
+                fault = f"the application's answer was replaced: {self.exchange.fault}"
+                self._shell.on_error(InvalidAnswerError(fault), self.exchange)
             self.stopped = True
             self.respond(Respond(head, self.exchange.substitute))
             return None
@@ -228,7 +232,7 @@ class HttpCall(RsgiCall):
 
     def response_empty(self, status: int, headers: Lines) -> None:
         """Answer without a body."""
-        lines = self.open(status, headers)
+        lines = self.open(status, headers, b"")
         if lines is None:
             return
         if self.encode is not None:
@@ -242,7 +246,7 @@ class HttpCall(RsgiCall):
 
     def response_bytes(self, status: int, headers: Lines, body: bytes) -> None:
         """Answer with bytes."""
-        if (lines := self.open(status, headers)) is not None:
+        if (lines := self.open(status, headers, body)) is not None:
             self._send_whole(lines, body)
 
     def _send_whole(self, lines: Lines, body: bytes) -> None:

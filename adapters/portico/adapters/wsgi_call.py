@@ -163,7 +163,7 @@ class WsgiCall:
         """Give what is to leave for a piece of the application's answer, sending its head first."""
         if not data or self._instead is not None:
             return b""
-        if not self._begin():
+        if not self._begin(data):
             return b""
         return self._count(data if self._encode is None else self._encode(data, last=False))
 
@@ -173,17 +173,21 @@ class WsgiCall:
             self.exchange.send_body(len(data))
         return b"" if self.exchange.head.method == "HEAD" else data
 
-    def _begin(self) -> bool:
-        """Send the application's head, unless another answer must replace it."""
+    def _begin(self, first: bytes) -> bool:
+        """Send the application's head before *first*, unless another answer must replace it."""
         if self._begun:
             return True
         if self._head is None:
             self._fail(NoAnswerError(NO_ANSWER.problem.detail), NO_ANSWER)
             return False
-        head = self.exchange.response(self._head, now=self._shell.clock())
+        whole = self.exchange.wants_content and _is_whole(self._head, first)
+        head = self.exchange.response(
+            self._head, now=self._shell.clock(), content=first if whole else None
+        )
         if self.exchange.substitute is not None:
-            fault = f"the application's answer was replaced: {self.exchange.fault}"
-            self._shell.on_error(InvalidAnswerError(fault), self.exchange)
+            if self.exchange.fault is not None:
+                fault = f"the application's answer was replaced: {self.exchange.fault}"
+                self._shell.on_error(InvalidAnswerError(fault), self.exchange)
             self._instead = Respond(head, self.exchange.substitute)
             return False
         self._begun = True
@@ -196,7 +200,7 @@ class WsgiCall:
     def conclude(self) -> bytes:
         """Give what is left to leave when the application's answer is at its end."""
         if not self._begun and self._instead is None:
-            self._begin()
+            self._begin(b"")
         if self._instead is None or self._begun:
             if self._encode is None or self._recorded:
                 return b""
@@ -298,6 +302,12 @@ class WsgiAnswer:
             self._call.report(error)
         finally:
             self._call.finish(Outcome.CLIENT_DISCONNECTED)
+
+
+def _is_whole(head: ResponseHead, first: bytes) -> bool:
+    """Say whether *first* has the length that *head* declares."""
+    declared = b"%d" % len(first)
+    return any(name.lower() == b"content-length" and v == declared for name, v in head.headers)
 
 
 def _read_answer(status: str, headers: list[tuple[str, str]]) -> ResponseHead:

@@ -7,12 +7,15 @@ Source: design page "Policy", Access record; OpenTelemetry semantic conventions 
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote_from_bytes
 
 from portico.core.context import LogContext
 from portico.core.events import RequestHead
 from portico.core.tracing import Trace
+
+if TYPE_CHECKING:
+    from portico.core.exchange import Exchange
 
 __all__ = ["MAX_LINE", "SHOWN_PARAMETERS", "AccessRecord", "Outcome", "format_timestamp"]
 
@@ -31,6 +34,8 @@ class Outcome(StrEnum):
     ERROR = "error"
     CANCELLED = "cancelled"
 
+
+_COMPLETED: Final = Outcome.COMPLETED  # members are slow to look up on their enumeration
 
 SHOWN_PARAMETERS: Final = frozenset(
     {
@@ -88,6 +93,38 @@ class AccessRecord(NamedTuple):
     request_bytes: int
     response_bytes: int
 
+    @classmethod
+    def of(
+        cls, exchange: "Exchange", now: float, outcome: Outcome, reason: str | None
+    ) -> "AccessRecord":
+        """Record *exchange* as it ends.
+
+        Args:
+            exchange: What happened.
+            now: Monotonic seconds.
+            outcome: How it ended.
+            reason: Stable code in place of the exchange's own, or None.
+        """
+        duration_s = max(0.0, now - exchange.arrived)
+        return cls(
+            exchange.head,
+            exchange.peer,
+            exchange.wall,
+            exchange.request_id,
+            exchange.trace,
+            exchange.context,
+            exchange.cors.reason,
+            outcome,
+            None if outcome is _COMPLETED else reason or exchange.reason,
+            exchange.status,
+            exchange.route,
+            exchange.principal,
+            duration_s,
+            _ttfb(exchange, duration_s),
+            exchange.request_bytes,
+            exchange.response_bytes,
+        )
+
     def fields(self) -> Fields:
         """Give the record's names and values, in the order in which they are written."""
         head = self.head
@@ -127,6 +164,13 @@ class AccessRecord(NamedTuple):
         fields = self.fields()
         lines = (_encode(fields, limit) for limit in _TEXT_LIMITS)
         return next(line for line in lines if len(line) <= MAX_LINE)
+
+
+def _ttfb(exchange: "Exchange", duration_s: float) -> float | None:
+    """Give the time to the answer's head; the policy's own answers take no time to begin."""
+    if exchange.first_byte is not None:
+        return max(0.0, exchange.first_byte - exchange.arrived)
+    return None if exchange.status is None else duration_s
 
 
 def _encode(fields: Mapping[str, str | int | float], limit: int) -> bytes:

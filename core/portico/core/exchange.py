@@ -51,6 +51,8 @@ class Exchange:
 
     Attributes:
         peer: The transport's client address, or None.
+        arrived: Monotonic seconds of its beginning; ``first_byte`` of its answer's, or None.
+        wall: Unix seconds of its beginning.
         entropy: The random bytes for its ids.
         state: Where it stands.
         head: The request.
@@ -68,28 +70,29 @@ class Exchange:
         status: Status of the answer, or None before it.
         reason: Stable code of a refusal or failure, or None.
         request_bytes: Bytes of the request's body so far; ``response_bytes`` the answer's.
-        fault: Why the application's answer was replaced, or None.
-        substitute: Body to send in its place, or None.
+        content: The whole body of the application's answer, where the shell has it, or None.
+        fault: Why the application's answer was replaced by an error, or None.
+        substitute: Body to send in place of the application's, or None.
         coding: Content coding in which the shell must send the body, or None.
     """
 
     __slots__ = (
-        "_arrived",
         "_cors",
-        "_first_byte",
         "_host",
         "_next",
         "_outcome",
         "_pipeline",
         "_record",
         "_resume",
-        "_wall",
+        "arrived",
         "client",
         "coding",
+        "content",
         "context",
         "entropy",
         "fault",
         "fields",
+        "first_byte",
         "head",
         "in_flight",
         "needed",
@@ -106,6 +109,7 @@ class Exchange:
         "status",
         "substitute",
         "trace",
+        "wall",
     )
 
     def __init__(
@@ -122,8 +126,8 @@ class Exchange:
             raise ValueError(f"an exchange needs {ENTROPY_BYTES} random bytes, not {len(entropy)}")
         self._pipeline = pipeline
         self.peer = self.client = peer
-        self._arrived = now
-        self._wall = wall
+        self.arrived = now
+        self.wall = wall
         self.entropy = entropy
         self.in_flight = in_flight
         self.state = _IDLE
@@ -145,11 +149,12 @@ class Exchange:
         self.fault: str | None = None
         self.substitute: bytes | None = None
         self.coding: str | None = None
+        self.content: bytes | None = None
         self._next = 0
         self._resume: Callable[[Exchange, object], Verdict] | None = None
         self._cors: CorsDecision | None = None
         self._outcome: Outcome | None = None
-        self._first_byte: float | None = None
+        self.first_byte: float | None = None
         self._record: AccessRecord | None = None
 
     @property
@@ -171,6 +176,12 @@ class Exchange:
     @host.setter
     def host(self, value: bytes) -> None:
         self._host = value
+
+    @property
+    def wants_content(self) -> bool:
+        """Whether `response` wants the whole body with the head, where the application has it."""
+        conditional = self._pipeline.conditional
+        return conditional is not None and conditional.wants(self.head)
 
     @property
     def log_context(self) -> dict[str, str]:
@@ -284,7 +295,9 @@ class Exchange:
     def _refuse(self, refusal: Refusal, outcome: Outcome) -> Respond:
         self.reason = refusal.reason
         head_only = self.head.method == "HEAD"
-        return self._answer(refusal.problem.respond(self.request_id, head_only=head_only), outcome)
+        answer = refusal.problem.respond(self.request_id, head_only=head_only)
+        head = self._pipeline.secure_headers.response(self, answer.head)
+        return self._answer(Respond(head, answer.body), outcome)
 
     def _answer(self, answer: Respond, outcome: Outcome) -> Respond:
         self._outcome = outcome
@@ -292,15 +305,18 @@ class Exchange:
         self.response_bytes = len(answer.body)
         return Respond(self._seal(answer.head), answer.body)
 
-    def response(self, head: ResponseHead, *, now: float | None = None) -> ResponseHead:
+    def response(
+        self, head: ResponseHead, *, now: float | None = None, content: bytes | None = None
+    ) -> ResponseHead:
         """Complete the head of the application's answer.
 
-        An answer that HTTP does not allow is replaced by a 500; `fault` then tells why, and
-        `substitute` is the body to send.
+        An answer that HTTP does not allow is replaced by a 500, and `fault` then tells why; one
+        that the client has already, by a 304. `substitute` is the body to send in its place.
 
         Args:
             head: As the application gave it, names in any case.
             now: Monotonic seconds.
+            content: The whole body, where `wants_content` and the application gave it at once.
 
         Returns:
             The head to send.
@@ -310,11 +326,13 @@ class Exchange:
         """
         fault = find_fault(head)
         self._step(_RESPONSE)
-        self._first_byte = now
+        self.first_byte = now
         if fault is not None:
             return self._replace(fault)
+        self.content = content
         for stage in self._pipeline.response_stages:
             head = stage.response(self, head)
+        self.content = None
         self.status = head.status
         return self._seal(head)
 
@@ -362,35 +380,8 @@ class Exchange:
         self._step(_FINISH)
         if self._record is None:
             ended = _COMPLETED if state is _RESPONDING else Outcome.CANCELLED
-            self._record = self._describe(now, outcome or self._outcome or ended, reason)
+            self._record = AccessRecord.of(self, now, outcome or self._outcome or ended, reason)
         return self._record
-
-    def _describe(self, now: float, outcome: Outcome, reason: str | None) -> AccessRecord:
-        duration_s = max(0.0, now - self._arrived)
-        return AccessRecord(
-            self.head,
-            self.peer,
-            self._wall,
-            self.request_id,
-            self.trace,
-            self.context,
-            self.cors.reason,
-            outcome,
-            None if outcome is _COMPLETED else reason or self.reason,
-            self.status,
-            self.route,
-            self.principal,
-            duration_s,
-            self._ttfb(duration_s),
-            self.request_bytes,
-            self.response_bytes,
-        )
-
-    def _ttfb(self, duration_s: float) -> float | None:
-        """Give the time to the answer's head; the policy's own answers take no time to begin."""
-        if self._first_byte is not None:
-            return max(0.0, self._first_byte - self._arrived)
-        return None if self.status is None else duration_s
 
     def _step(self, step: Step) -> None:
         state = TRANSITIONS.get((self.state, step))

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
+from portico.core.conditional import Conditional
 from portico.core.cors import CorsPolicy
 from portico.core.events import Respond, ResponseHead
 from portico.core.problem import Refusal
+from portico.core.secure_headers import SecureHeaders
 
 if TYPE_CHECKING:
     from portico.core.exchange import Exchange
@@ -84,15 +86,20 @@ class Pipeline:
     Attributes:
         cors: CORS decisions, which every answer carries whoever gives it.
         stages: Judges of the head.
+        secure_headers: What every answer with a body carries, refusals too.
         body_stages: Judges of the body.
-        response_stages: Changes to the application's answer, before CORS and request id.
+        response_stages: Changes to the application's answer, before CORS and request id; the
+            secure headers are one of them.
+        conditional: That one of them which wants whole bodies, or None.
         reads: Names of the request headers that the stages read.
     """
 
     cors: CorsPolicy
     stages: tuple[Stage, ...]
+    secure_headers: SecureHeaders
     body_stages: tuple[BodyStage, ...] = ()
     response_stages: tuple[ResponseStage, ...] = ()
+    conditional: Conditional | None = None
     reads: frozenset[bytes] = field(init=False)
 
     def __post_init__(self) -> None:

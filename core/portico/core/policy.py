@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from portico.core.auth import AuthPolicy
+from portico.core.conditional import Conditional
 from portico.core.cors import CorsConfigErrors, CorsPolicy
 from portico.core.encoding import Coding
 from portico.core.exchange import Exchange
@@ -35,7 +36,7 @@ STAGES: Final[tuple[type[Declared], ...]] = (
 )
 """Every stage that `Policy.compile` can compose, in the order of the pipeline."""
 
-RESPONSE_STAGES: Final[tuple[type[Declared], ...]] = (SecureHeaders, Coding)
+RESPONSE_STAGES: Final[tuple[type[Declared], ...]] = (Conditional, SecureHeaders, Coding)
 """Every stage that changes an application's answer, in their order."""
 
 _CORS_SETTINGS: Final = {"credentials": "allow_credentials"}
@@ -128,11 +129,14 @@ class Policy:
             *_concurrency(server.max_concurrency, declared),
             Authentication(AuthPolicy.compile(settings, declared)),
         )
+        conditional = Conditional(declared) if declared.conditional else None
+        secure_headers = SecureHeaders.compile(settings)
         response_stages: tuple[ResponseStage, ...] = (
-            SecureHeaders.compile(settings),
+            *((conditional,) if conditional else ()),
+            secure_headers,
             *_coding(settings, codings, declared),
         )
-        pipeline = Pipeline(cors, stages, (limits,), response_stages)
+        pipeline = Pipeline(cors, stages, secure_headers, (limits,), response_stages, conditional)
         return cls(pipeline, server.request_timeout)
 
     def exchange(

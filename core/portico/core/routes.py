@@ -37,6 +37,8 @@ class Route:
         admin: This path and all below it need the password, also where nothing else does.
         reflects: Answers of this path and all below it repeat what the request says, so that they
             are not compressed for credentialed requests (BREACH).
+        conditional: Answers of this path and all below it to GET get an entity tag, and are not
+            sent again to a client that has them.
 
     Raises:
         ValueError: The path is not plain, or a probe is administrative.
@@ -46,6 +48,7 @@ class Route:
     probe: bool = False
     admin: bool = False
     reflects: bool = False
+    conditional: bool = False
 
     def __post_init__(self) -> None:
         if not self.path or not _DECLARABLE.fullmatch(self.path):
@@ -65,6 +68,7 @@ class Routes:
     Attributes:
         probes: Raw paths of the probes.
         reflecting: Beginnings of the paths that repeat what the request says.
+        conditional: Beginnings of the paths whose answers are tagged.
         guarded: The segments that administrative paths contain.
         doubtful: Finds what makes a raw path worth reading closely: such segments, or anything
             that its readers may disagree on.
@@ -72,6 +76,7 @@ class Routes:
 
     probes: frozenset[bytes]
     reflecting: tuple[bytes, ...]
+    conditional: tuple[bytes, ...]
     guarded: tuple[Segments, ...]
     doubtful: re.Pattern[bytes]
 
@@ -87,10 +92,15 @@ class Routes:
         probes = [route.path for route in declared if route.probe]
         guarded = [route.path.rstrip("/").lower().encode() for route in declared if route.admin]
         doubtful = b"|".join([_AMBIGUOUS, *map(re.escape, guarded)])
-        reflecting = [route.path.rstrip("/") for route in declared if route.reflects]
+
+        def beginnings(routes: Iterable[Route]) -> tuple[bytes, ...]:
+            paths = [route.path.rstrip("/") for route in routes]
+            return tuple(f"{at}{path}/".encode() for path in paths for at in ("", root_path))
+
         return cls(
             frozenset(f"{prefix}{path}".encode() for path in probes for prefix in ("", root_path)),
-            tuple(f"{at}{path}/".encode() for path in reflecting for at in ("", root_path)),
+            beginnings(route for route in declared if route.reflects),
+            beginnings(route for route in declared if route.conditional),
             tuple(_segments(path) for path in guarded),
             re.compile(doubtful),
         )
@@ -102,6 +112,10 @@ class Routes:
     def reflects(self, path: bytes) -> bool:
         """Say whether the raw *path* is, or lies below, one that repeats what the request says."""
         return (path + b"/").startswith(self.reflecting)
+
+    def is_conditional(self, path: bytes) -> bool:
+        """Say whether answers of the raw *path* are tagged."""
+        return (path + b"/").startswith(self.conditional)
 
     def is_admin(self, path: bytes) -> bool:
         """Say whether any reader of the raw *path* might see an administrative one.

@@ -20,8 +20,10 @@ PROBES: Final = (
 ROUTES: Final[tuple[Route, ...]] = (
     Route(BASE + admin.GUARDED, admin=True),
     *(Route(path + end, probe=True) for path in PROBES for end in ("", "/")),
+    Route("/openapi.json", conditional=True),
 )
-"""What the policy must know of the routes: who needs no password, and who always does."""
+"""What the policy must know of the routes: who needs no password, who always does, and what
+is worth a tag."""
 
 
 def mount(app: Quart) -> None:
