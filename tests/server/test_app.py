@@ -467,3 +467,9 @@ async def test_an_error_of_another_application_is_logged_and_answered(written: A
     [line] = [line for line in written() if line["level"] == "error"]
     assert line["exception"][0]["exc_type"] == "OwnError"
     assert line["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_a_client_that_has_the_document_gets_304(http: httpx.AsyncClient) -> None:
+    tag = (await http.get("/openapi.json")).headers["etag"]
+    again = await http.get("/openapi.json", headers={"if-none-match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)

@@ -35,7 +35,8 @@ def _respond(exchange: Exchange, application: Application) -> tuple[ResponseHead
     """Complete the application's answer."""
     websocket = exchange.head.kind == "websocket"
     own = ResponseHead(101 if websocket else application.status, list(application.headers))
-    head = exchange.response(own, now=1.5)
+    content = application.body if exchange.wants_content else None
+    head = exchange.response(own, now=1.5, content=content)
     body = b"" if websocket or exchange.head.method == "HEAD" else application.body
     if exchange.coding is not None:
         body = encoder(exchange.coding)(body, last=True)
