@@ -92,3 +92,21 @@ def test_the_shell_codes_a_stream(backend, coding, size):
     assert [decode(body) for body in bodies[:3]] == pieces
     assert dict(sent[0]["headers"])[b"content-encoding"] == coding.encode()
     assert records[0].response_bytes == sum(map(len, bodies))
+
+
+def test_an_engine_may_send_files_where_nothing_is_compressed():
+    seen = []
+
+    async def app(scope, receive, send):
+        seen.append("http.response.pathsend" in scope["extensions"])
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    async def idle(*_):
+        return {"type": "http.request"}
+
+    extensions = {"http.response.pathsend": {}}
+    scope = {"type": "http", "path": "/", "headers": [(b"host", b"a")], "extensions": extensions}
+    anyio.run(PolicyMiddleware(app, Policy.compile(Settings())), scope, idle, idle)
+    anyio.run(PolicyMiddleware(app, Policy.compile(Settings(), codings=OFFERED)), scope, idle, idle)
+    assert seen == [True, False]

@@ -38,6 +38,7 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnRecord: TypeAlias = Callable[[AccessRecord], None]
 OnError: TypeAlias = Callable[[Exception, Exchange], None]
 Find: TypeAlias = Callable[[Ask], Awaitable[object]]
+InThread: TypeAlias = Callable[[Callable[[], bytes]], Awaitable[bytes]]
 
 _REFUSE_OVER_HTTP: Final = "websocket.http.response"
 # RFC 6455 7.4.1: normal closure, going away, no status; anything else is a broken connection.
@@ -46,6 +47,14 @@ _ORDERLY: Final = frozenset({1000, 1001, 1005})
 
 def _ignore(*_: object) -> None:
     """Take what nobody asked for."""
+
+
+def _threads(codings: tuple[str, ...]) -> InThread | None:
+    if not codings:
+        return None
+    from anyio import to_thread
+
+    return to_thread.run_sync
 
 
 def _time_limit(timeout_s: float | None) -> "Callable[[], CancelScope] | None":
@@ -62,6 +71,7 @@ class PolicyMiddleware:
     Attributes:
         in_flight: Requests and WebSockets that were not refused, and whose answer has not yet left
             whole.
+        in_thread: Runs what takes long in a thread, or None for a policy that compresses nothing.
         time_limit: Opens a scope that ends with the time of one request, or None without limit.
     """
 
@@ -90,7 +100,8 @@ class PolicyMiddleware:
             entropy: Gives as many random bytes as it is asked for.
 
         Raises:
-            ModuleNotFoundError: The policy limits the time of requests, and anyio is not there.
+            ModuleNotFoundError: The policy limits the time of requests or compresses, and anyio is
+                not there.
         """
         self.app = app
         self.policy = policy
@@ -101,6 +112,7 @@ class PolicyMiddleware:
         self.wall = wall
         self.entropy = entropy
         self.in_flight = 0
+        self.in_thread = _threads(policy.codings)
         self.time_limit = _time_limit(policy.request_timeout_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -142,7 +154,7 @@ class _HttpCall(Call):
         super().__init__(shell, scope, receive, send)
         # Files that the engine is to send by itself never come through here to be compressed.
         extensions = scope.get("extensions") or {}
-        if not _FILES.isdisjoint(extensions):
+        if shell.in_thread is not None and not _FILES.isdisjoint(extensions):
             self._scope = {**scope, "extensions": _without_files(extensions)}
         self._encode: Encoder | None = None
         self._held: Message | None = None
@@ -216,11 +228,9 @@ class _HttpCall(Call):
         """Compress a piece; a large one in a thread, so that others need not wait for it."""
         body, more = message.get("body", b""), message.get("more_body", False)
         work = partial(encode, body, last=not more)
-        if len(body) < LARGE_PIECE:
-            return {**message, "body": work()}
-        from anyio import to_thread
-
-        return {**message, "body": await to_thread.run_sync(work)}
+        in_thread = self._shell.in_thread
+        coded = work() if in_thread is None or len(body) < LARGE_PIECE else await in_thread(work)
+        return {**message, "body": coded}
 
     def _is_last(self, message: Message) -> bool:
         match message["type"]:

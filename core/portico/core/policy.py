@@ -81,10 +81,12 @@ class Policy:
     Attributes:
         pipeline: The stages that each exchange passes.
         request_timeout_s: Time in which the shell must have an answer, or None.
+        codings: Content codings that it may choose.
     """
 
     pipeline: Pipeline
     request_timeout_s: float | None = None
+    codings: tuple[str, ...] = ()
 
     @classmethod
     def compile(
@@ -129,6 +131,7 @@ class Policy:
             *_concurrency(server.max_concurrency, declared),
             Authentication(AuthPolicy.compile(settings, declared)),
         )
+        codings = codings if settings.compression.enabled else ()
         conditional = Conditional(declared) if declared.conditional else None
         secure_headers = SecureHeaders.compile(settings)
         response_stages: tuple[ResponseStage, ...] = (
@@ -137,7 +140,7 @@ class Policy:
             *_coding(settings, codings, declared),
         )
         pipeline = Pipeline(cors, stages, secure_headers, (limits,), response_stages, conditional)
-        return cls(pipeline, server.request_timeout)
+        return cls(pipeline, server.request_timeout, codings)
 
     def exchange(
         self, *, peer: str | None, now: float, wall: float, entropy: bytes, in_flight: int = 0
@@ -161,8 +164,7 @@ def _coding(
     settings: Settings, codings: tuple[str, ...], routes: Routes
 ) -> tuple[ResponseStage, ...]:
     """Give the stage that chooses the coding, where there is any to choose."""
-    chosen = settings.compression
-    return (Coding(codings, chosen.min_size, routes),) if chosen.enabled and codings else ()
+    return (Coding(codings, settings.compression.min_size, routes),) if codings else ()
 
 
 def _concurrency(most: int | None, routes: Routes) -> tuple[Stage, ...]:
