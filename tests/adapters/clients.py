@@ -29,7 +29,7 @@ def awaited(find: Find) -> Callable[[Ask], Awaitable[object]]:
     return found
 
 
-def asgi(policy: Policy, application: Application, find: Find) -> Client:
+def asgi_application(application: Application) -> Any:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "websocket":
             await receive()
@@ -44,6 +44,12 @@ def asgi(policy: Policy, application: Application, find: Find) -> Client:
         start = {"type": "http.response.start", "status": application.status, "headers": headers}
         await send(start)
         await send({"type": "http.response.body", "body": application.body})
+
+    return app
+
+
+def asgi(policy: Policy, application: Application, find: Find) -> Client:
+    app = asgi_application(application)
 
     def client(request: Request) -> Answer:
         records: list[AccessRecord] = []
@@ -97,29 +103,34 @@ def wsgi(policy: Policy, application: Application, find: Find) -> Client:
 
     def client(request: Request) -> Answer:
         records: list[AccessRecord] = []
-        heads: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]]) -> None:
-            heads.append((status, headers))
-
         front = WsgiPolicy(app, policy, on_record=records.append, find=find)
         front.in_flight = request.in_flight
-        answer = front(environ_of(request), start_response)
-        body = b"".join(answer)
-        answer.close()
-        ((status, headers),) = heads
-        lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        return Answer(int(status[:3]), lines, body, records_of(records))
+        return put_to_wsgi(front, request, records)
 
     return client
 
 
+def put_to_wsgi(front: WsgiPolicy, request: Request, records: list[AccessRecord]) -> Answer:
+    heads: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]]) -> None:
+        heads.append((status, headers))
+
+    answer = front(environ_of(request), start_response)
+    body = b"".join(answer)
+    answer.close()
+    ((status, headers),) = heads
+    lines = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return Answer(int(status[:3]), lines, body, records_of(records))
+
+
 def environ_of(request: Request) -> dict[str, Any]:
     head = request.head
-    named = {
-        f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")
-        for name, value in head.headers
-    }
+    named: dict[str, str] = {}
+    for raw, value in head.headers:
+        name = f"HTTP_{raw.decode('latin-1').upper().replace('-', '_')}"
+        text = value.decode("latin-1")
+        named[name] = f"{named[name]},{text}" if name in named else text
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if f"HTTP_{name}" in named:
             named[name] = named.pop(f"HTTP_{name}")
@@ -217,14 +228,19 @@ def rsgi(policy: Policy, application: Application, find: Find) -> Client:
 
     def client(request: Request) -> Answer:
         records: list[AccessRecord] = []
-        protocol = Protocol(request.pieces)
         front = RsgiPolicy(app, policy, on_record=records.append, find=awaited(find))
         front.in_flight = request.in_flight
-        asyncio.run(front.__rsgi__(rsgi_scope_of(request), protocol))
-        lines = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in protocol.headers]
-        return Answer(protocol.status, lines, protocol.body, records_of(records))
+        return put_to_rsgi(front, request, Protocol(request.pieces), records)
 
     return client
+
+
+def put_to_rsgi(
+    front: RsgiPolicy, request: Request, protocol: Protocol, records: list[AccessRecord]
+) -> Answer:
+    asyncio.run(front.__rsgi__(rsgi_scope_of(request), protocol))
+    lines = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in protocol.headers]
+    return Answer(protocol.status, lines, protocol.body, records_of(records))
 
 
 def rsgi_scope_of(request: Request) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from portico.core.events import RequestHead
 from tests.wire import Answer, request_bytes
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -80,6 +81,11 @@ class Call:
             return self.body
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*self.pieces(), b"")]
         return b"".join(chunks)
+
+    def head(self) -> RequestHead:
+        """Return the head as an engine hands it on."""
+        path, _, query = self.target.encode("latin-1").partition(b"?")
+        return RequestHead(self.method, path, query, self.parsed_headers(), kind=self.kind)
 
     def with_headers(self, *headers: tuple[bytes, bytes]) -> "Call":
         """Return this call with *headers* behind its own."""

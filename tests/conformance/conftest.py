@@ -6,19 +6,23 @@ from typing import Final
 
 import pytest
 
-from tests.conformance.engines import Bare, Engine, InMemory, OnSocket, host
+from tests.conformance.engines import Bare, Engine, InMemory, OnSocket, OverRsgi, OverWsgi, host
 from tests.servers import ENGINES
 
 HERE: Final = Path(__file__).parent
 
 
-@pytest.fixture(scope="session", params=("exchange", "asgi", *ENGINES))
+@pytest.fixture(scope="session", params=("exchange", "asgi", "wsgi", "rsgi", *ENGINES))
 def engine(request: pytest.FixtureRequest, reference: Bare) -> Iterator[Engine]:
     match request.param:
         case "exchange":
             yield reference
         case "asgi":
             yield InMemory()
+        case "wsgi":
+            yield OverWsgi()
+        case "rsgi":
+            yield OverRsgi()
         case name:
             with host(name) as server:
                 yield OnSocket(name, server)

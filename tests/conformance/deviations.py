@@ -3,9 +3,13 @@
 A row goes when its engine, or the host in front of its protocols, no longer differs.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
+from portico.testing import Difference, Gap, Request
+from portico.testing.checking import find_gaps
 from tests.conformance.calls import Call, Seen
 
 LLHTTP_METHODS: Final = frozenset(
@@ -16,6 +20,87 @@ LLHTTP_METHODS: Final = frozenset(
         *("SEARCH", "SOURCE", "SUBSCRIBE", "TRACE", "UNBIND", "UNLINK", "UNLOCK", "UNSUBSCRIBE"),
     }
 )
+
+GAPS: Final[Mapping[str, Mapping[Gap, str]]] = MappingProxyType(
+    {
+        "wsgi": {
+            Gap.WEBSOCKET: "PEP 3333 has none",
+            Gap.REPEATED_FIELDS: "the environment has one value for each name, lines joined",
+        },
+        "rsgi": {
+            Gap.REFUSED_HANDSHAKE: "a refusal is a status alone, and 101 has none of our headers",
+            Gap.RAW_PATH: "the path comes decoded",
+        },
+    }
+)
+"""What an interface cannot say, so that no server could put such a vector to the adapter."""
+
+REFUSED_BY_ENGINES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = MappingProxyType(
+    {
+        "hypercorn": {
+            "method_malformed": (400, "h11 parses the request line"),
+            "path_malformed": (400, "h11 parses the request line"),
+            "fields_malformed": (400, "h11 takes one Host"),
+            "version_unknown": (505, "the host in front of h11 answers it"),
+            "host_missing": (400, "h11 demands it"),
+            "length_malformed": (400, "h11 frames the body by it"),
+        },
+        "uvicorn": {
+            "method_malformed": (400, "llhttp parses the request line"),
+            "path_malformed": (400, "llhttp parses the request line"),
+            "length_malformed": (400, "llhttp frames the body by it"),
+        },
+        "granian": {
+            "method_malformed": (400, "hyper parses the request line"),
+            "path_malformed": (400, "hyper parses the request line"),
+            "version_unknown": (400, "hyper parses the request line"),
+            "length_malformed": (400, "hyper frames the body by it"),
+        },
+    }
+)
+"""Status and parser, by the policy's reason: such bytes an engine may refuse before the policy."""
+
+
+def find_gap(engine: str, vector: Mapping[str, Any]) -> Gap | None:
+    """Give what keeps a vector from being put to a shell."""
+    gaps = GAPS.get(engine, {})
+    return next((gap for gap in gaps if gap in find_gaps(vector)), None)
+
+
+def is_known(engine: str, request: Request, difference: Difference) -> bool:
+    """Say whether *engine* is known to differ so: Granian sends no headers of ours with 101."""
+    lost = difference.what.startswith("header ") and difference.came is None
+    return engine == "granian" and request.head.kind == "websocket" and lost
+
+
+def _is_websocket(call: Call) -> bool:
+    return call.kind == "websocket"
+
+
+def _repeats_a_name(call: Call) -> bool:
+    names = [name for name, _ in call.parsed_headers()]
+    return len(set(names)) < len(names)
+
+
+def _blocks(call: Call) -> bool:
+    return "/hang" in call.path
+
+
+UNSAYABLE: Final[Mapping[str, Mapping[Callable[[Call], bool], str]]] = MappingProxyType(
+    {
+        "wsgi": {
+            _is_websocket: "PEP 3333 has none",
+            _repeats_a_name: "the environment has one value for each name, lines joined",
+            _blocks: "a call that blocks cannot be cut short",
+        }
+    }
+)
+"""Calls that an interface cannot say, by why."""
+
+
+def is_unsayable(engine: str, call: Call) -> bool:
+    """Say whether no server could put *call* to the application through *engine*."""
+    return any(applies(call) for applies in UNSAYABLE.get(engine, {}))
 
 
 def is_unreadable(engine: str, call: Call) -> bool:
@@ -30,8 +115,11 @@ def deviate(engine: str, call: Call, seen: Seen) -> Seen:
     """Return what *engine* makes of an answer that the reference gives to *call* as *seen*.
 
     Granian sends none of the application's headers with 101. Granian and the Trio host write the
-    length of a body that came in one piece without one, where Uvicorn sends it in chunks.
+    length of a body that came in one piece without one, where Uvicorn sends it in chunks. RSGI
+    answers a handshake by a status alone.
     """
+    if call.kind == "websocket" and engine == "rsgi":
+        return replace(seen, headers=(), body=seen.body if seen.status == 101 else b"")
     if seen.status == 101 and engine == "granian":
         return replace(seen, headers=())
     if call.path == "/unframed" and engine in ("granian", "hypercorn"):

@@ -1,4 +1,4 @@
-"""The five ways to put a call to the policy: bare, in memory, and over three sockets."""
+"""The ways to put a call or a vector to the policy: bare, in memory, and over three sockets."""
 
 import asyncio
 import json
@@ -8,16 +8,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
+from portico import testing
 from portico.adapters.asgi_call import NO_ANSWER
+from portico.adapters.rsgi import RsgiPolicy
+from portico.adapters.wsgi import WsgiPolicy
 from portico.core.access import AccessRecord
-from portico.core.events import Ask, RequestHead, Respond, ResponseHead
+from portico.core.events import Ask, Respond, ResponseHead
 from portico.core.exchange import FAILURE, Exchange
 from portico.core.limits import TIMED_OUT
 from portico.core.policy import Policy
+from portico.testing import reference
+from portico.testing.requests import application_of
+from portico.testing.vectors import find_of, policy_of
+from tests.adapters import clients
 from tests.conformance.application import application
+from tests.conformance.bridges import Waiting, rsgi_application, wsgi_application
 from tests.conformance.calls import PEER, SPOKEN, Call, Outcome, head_bytes
 from tests.conformance.memory import Unanswered, respond
 from tests.conformance.target import Dispatcher, compile_policies
+from tests.conformance.vectors import VECTORS, wire_bytes
 from tests.servers import Server, serve
 from tests.wire import Answer, Connection
 
@@ -38,6 +47,9 @@ class Engine(Protocol):
     def ask(self, call: Call) -> Answer:
         """Put *call* to it; wait for the answer alone."""
 
+    def meet(self, vector: str, request: testing.Request) -> testing.Answer:
+        """Put the *request* of a vector of the request policy to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bare:
@@ -49,9 +61,7 @@ class Bare:
     def perform(self, call: Call) -> Outcome:
         policy = self._policies[call.policy]
         exchange = policy.exchange(peer=PEER, now=1.0, wall=2.0, entropy=ENTROPY)
-        path, _, query = call.target.encode("latin-1").partition(b"?")
-        head = RequestHead(call.method, path, query, call.parsed_headers(), kind=call.kind)
-        step = exchange.request(head)
+        step = exchange.request(call.head())
         assert not isinstance(step, Ask)
         answer = (
             _answer(step)
@@ -62,6 +72,9 @@ class Bare:
 
     def ask(self, call: Call) -> Answer:
         return self.perform(call).answer
+
+    def meet(self, vector: str, request: testing.Request) -> testing.Answer:
+        return client_of(vector, perform)(request)
 
     def _application(self, exchange: Exchange, call: Call, timeout_s: float | None) -> Answer:
         for piece in call.pieces():
@@ -96,8 +109,53 @@ class InMemory:
     def ask(self, call: Call) -> Answer:
         return self.perform(call).answer
 
+    def meet(self, vector: str, request: testing.Request) -> testing.Answer:
+        return client_of(vector, clients.asgi)(request)
+
     def _app(self) -> Dispatcher:
         return Dispatcher(compile_policies(), self._records.append)
+
+
+@dataclass(frozen=True, slots=True)
+class OverWsgi:
+    """The WSGI adapter, driven without a server."""
+
+    name: str = "wsgi"
+    _policies: Mapping[str, Policy] = field(default_factory=compile_policies)
+
+    def perform(self, call: Call) -> Outcome:
+        records: list[AccessRecord] = []
+        policy = self._policies[call.policy]
+        front = WsgiPolicy(wsgi_application, policy, on_record=records.append)
+        return outcome_of(clients.put_to_wsgi(front, request_of_call(call), records))
+
+    def ask(self, call: Call) -> Answer:
+        return self.perform(call).answer
+
+    def meet(self, vector: str, request: testing.Request) -> testing.Answer:
+        return client_of(vector, clients.wsgi)(request)
+
+
+@dataclass(frozen=True, slots=True)
+class OverRsgi:
+    """The RSGI adapter, driven without a server."""
+
+    name: str = "rsgi"
+    _policies: Mapping[str, Policy] = field(default_factory=compile_policies)
+
+    def perform(self, call: Call) -> Outcome:
+        records: list[AccessRecord] = []
+        policy = self._policies[call.policy]
+        front = RsgiPolicy(rsgi_application, policy, on_record=records.append)
+        request = request_of_call(call)
+        protocol = Waiting(request.pieces)
+        return outcome_of(clients.put_to_rsgi(front, request, protocol, records))
+
+    def ask(self, call: Call) -> Answer:
+        return self.perform(call).answer
+
+    def meet(self, vector: str, request: testing.Request) -> testing.Answer:
+        return client_of(vector, clients.rsgi)(request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +179,17 @@ class OnSocket:
     def ask(self, call: Call) -> Answer:
         with self.server.connect() as connection:
             return send(connection, call)
+
+    def meet(self, vector: str, request: testing.Request) -> testing.Answer:
+        """Put it to the engine; without records where it was the engine itself that answered."""
+        since = len(self.server.stdout.lines)
+        with self.server.connect() as connection:
+            connection.send(wire_bytes(vector, request))
+            websocket = request.head.kind == "websocket"
+            answer = connection.response(_readable(request.head.method), websocket=websocket)
+        own = answer.header("x-request-id") is None and answer.status != 101
+        records = () if own else (self.record(since),)
+        return testing.Answer(answer.status, answer.headers, answer.body, records)
 
 
 @contextmanager
@@ -151,6 +220,33 @@ def _speak(connection: Connection) -> bytes:
     connection.send(b"\x88\x82" + mask + (1000).to_bytes(2, "big"))
     connection.read_until_closed()
     return said
+
+
+def client_of(vector: str, make_client: testing.MakeClient) -> testing.Client:
+    """Make a client for a vector of the request policy."""
+    meant = VECTORS[vector]
+    return make_client(policy_of(meant), application_of(meant), find_of(meant))
+
+
+def perform(policy: Policy, application: testing.Application, find: testing.Find) -> testing.Client:
+    """Make a client of the bare exchange."""
+    return lambda request: reference.perform(policy, application, find, request)
+
+
+def request_of_call(call: Call) -> testing.Request:
+    return testing.Request(call.head(), tuple(call.pieces()), PEER)
+
+
+def outcome_of(came: testing.Answer) -> Outcome:
+    """Say what came of a call, as an engine on a socket says it."""
+    (record,) = came.records
+    headers = [(name.lower(), value) for name, value in came.headers]
+    return Outcome(Answer(came.status, headers, came.body), record)
+
+
+def _readable(method: str) -> str:
+    """Give h11 a method that it takes: an answer's framing depends on HEAD and CONNECT alone."""
+    return method if method.isalpha() else "GET"
 
 
 def _answer(step: Respond) -> Answer:

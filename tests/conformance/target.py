@@ -1,4 +1,7 @@
-"""The application that the real engines serve: every policy of the suite, chosen by the path."""
+"""The application that the real engines serve: every policy of the suite, chosen by the path.
+
+Vectors, whose paths are their own, are chosen by a header (vectors.py).
+"""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +16,7 @@ from portico.core.policy import Policy
 from portico.core.settings import Settings
 from tests.conformance.application import Receive, Scope, Send, application
 from tests.conformance.policies import cors_policies, settings_policies
+from tests.conformance.vectors import select, serve_vector
 
 DEFAULT: Final = "full"
 """The policy of a path that names none, such as that of ``*``."""
@@ -24,6 +28,7 @@ class Dispatcher:
     def __init__(
         self, policies: Mapping[str, Policy], on_record: Callable[[AccessRecord], None]
     ) -> None:
+        self._on_record = on_record
         self._behind = {
             name: PolicyMiddleware(application, policy, on_record=on_record)
             for name, policy in policies.items()
@@ -32,6 +37,8 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await application(scope, receive, send)
+        if (vector := select(scope)) is not None:
+            return await serve_vector(vector, self._on_record, scope, receive, send)
         name = scope["path"].lstrip("/").partition("/")[0]
         behind = self._behind.get(name, self._behind[DEFAULT])
         return await behind(scope, receive, send)
