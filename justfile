@@ -46,7 +46,7 @@ test-all *ARGS: chromium
     {{ run }} coverage report --skip-covered --skip-empty
     {{ run }} pytest -m wheel
 
-# One suite through the bare exchange, the ASGI adapter and the three engines
+# One suite through the bare exchange, the three adapters and the three engines
 [group('test')]
 conformance *ARGS:
     {{ run }} pytest tests/conformance "$@"
