@@ -17,3 +17,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def runtime(anyio_backend: str) -> Runtime:
     """The runtime that the test runs on."""
     return cast("Runtime", anyio_backend)
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what is stored by default, in ~/.portico, out of the home of whoever tests."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

@@ -124,6 +124,7 @@ def follow_lifespan(app: Quart, threads: int) -> None:
 
     async def stop() -> None:
         lifecycle.stop()
+        await to_thread.run_sync(state_of(app).database.close)
 
     app.before_serving(start)
     app.after_serving(stop)
@@ -137,10 +138,15 @@ def sample_beside_lifespan(app: Quart, policy: PolicyMiddleware) -> None:
     state = state_of(app)
     samplers = Samplers(
         state.lifecycle,
-        quick={"in_flight": lambda: policy.in_flight},
+        quick={
+            "in_flight": lambda: policy.in_flight,
+            "pool_wait": state.database.pool_wait,
+        },
         blocking={
             "disk": partial(read_disk_share, state.settings.storage.dir),
             "descriptors": read_descriptor_share,
+            # Its first sample also imports SQLAlchemy and opens the database, in that thread.
+            "database": state.database.is_down,
         },
     )
     served: Any = app

@@ -7,9 +7,6 @@ from portico.core.engines import EngineName
 
 PENDING: Final = (
     "auth.api_keys_file",
-    "database.",
-    "health.database_gates",
-    "health.pool_wait",
     "health.redis_gates",
     "hosts.",
     "models.",

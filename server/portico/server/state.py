@@ -1,13 +1,14 @@
 """What one application holds for its handlers: settings, their origins, its health."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final, cast
 
 from quart import Quart, current_app
 
 from portico.core.settings import Settings
+from portico.server.db.database import Database
 from portico.server.lifecycle import Lifecycle
 
 EXTENSION: Final = "portico"
@@ -22,11 +23,16 @@ class State:
         settings: The effective settings.
         provenance: Origin text by dotted path ("server.port" to "env:LETTA_PORT").
         lifecycle: The health of this process.
+        database: The one door to what is stored.
     """
 
     settings: Settings
     provenance: Mapping[str, str]
     lifecycle: Lifecycle
+    database: Database = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "database", Database(self.settings))
 
     def attach(self, app: Quart) -> None:
         """Make this the state that *app*'s handlers find."""

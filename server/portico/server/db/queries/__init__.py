@@ -1,0 +1,1 @@
+"""SQL, one module per concept; every function takes the session and the organisation."""
