@@ -75,7 +75,7 @@ async def measure_blocking(blocking: Mapping[str, Gauge], rounds: int) -> Lifecy
     samplers = Samplers(lifecycle, quick={}, blocking=blocking, sleep=time.sleep)
     with anyio.fail_after(DEADLINE_S):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(samplers._keep_measuring)
+            tasks.start_soon(samplers._keep_measuring, samplers._blocking)
             await time.done.wait()
             tasks.cancel_scope.cancel()
     return lifecycle

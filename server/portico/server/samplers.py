@@ -28,8 +28,9 @@ class LifespanHandler(Protocol):
 class Samplers:
     """Measures what readiness depends on, and shows that the event loop runs.
 
-    What may block is measured in a thread of its own and by a task of its own: a disk that does
-    not answer must not stop the heart, nor take a thread from the handlers.
+    What may block is measured in a thread of its own and by a task of its own, each: a disk or a
+    database that does not answer must not stop the heart, keep the others from being measured, nor
+    take a thread from the handlers.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Samplers:
         """Sample until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_beating)
-            tasks.start_soon(self._keep_measuring)
+            for name, gauge in self._blocking.items():
+                tasks.start_soon(self._keep_measuring, {name: gauge})
 
     async def _keep_beating(self) -> None:
         clock = self._lifecycle.clock
@@ -69,11 +71,11 @@ class Samplers:
             self._lifecycle.sample("loop_lag", max(0.0, clock() - due))
             self._report(self._measure(self._quick))
 
-    async def _keep_measuring(self) -> None:
+    async def _keep_measuring(self, gauges: Mapping[str, Gauge]) -> None:
         limiter = CapacityLimiter(1)
         while True:
             values = await to_thread.run_sync(
-                self._measure, self._blocking, abandon_on_cancel=True, limiter=limiter
+                self._measure, gauges, abandon_on_cancel=True, limiter=limiter
             )
             self._report(values)
             await self._sleep(BEAT_S)

