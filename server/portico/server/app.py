@@ -124,6 +124,7 @@ def follow_lifespan(app: Quart, threads: int) -> None:
 
     async def stop() -> None:
         lifecycle.stop()
+        await state_of(app).runs.stop()
         await to_thread.run_sync(state_of(app).database.close)
 
     app.before_serving(start)
@@ -151,4 +152,6 @@ def sample_beside_lifespan(app: Quart, policy: PolicyMiddleware) -> None:
     )
     served: Any = app
     lifespan = served.asgi_lifespan_class
-    served.asgi_lifespan_class = lambda app, scope: samplers.beside(lifespan(app, scope))
+    served.asgi_lifespan_class = lambda app, scope: samplers.beside(
+        state.runs.beside(lifespan(app, scope))
+    )

@@ -10,6 +10,8 @@ from quart import Quart, current_app
 from portico.core.settings import Settings
 from portico.server.db.database import Database
 from portico.server.lifecycle import Lifecycle
+from portico.server.models.catalogue import Catalogue
+from portico.server.runs.engine import Runs
 
 EXTENSION: Final = "portico"
 VERSION: Final = version("portico")
@@ -24,15 +26,21 @@ class State:
         provenance: Origin text by dotted path ("server.port" to "env:LETTA_PORT").
         lifecycle: The health of this process.
         database: The one door to what is stored.
+        models: The language models.
+        runs: The turns that go on in this process.
     """
 
     settings: Settings
     provenance: Mapping[str, str]
     lifecycle: Lifecycle
     database: Database = field(init=False)
+    models: Catalogue = field(init=False)
+    runs: Runs = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "database", Database(self.settings))
+        object.__setattr__(self, "models", Catalogue(self.settings.models))
+        object.__setattr__(self, "runs", Runs(self.settings, self.database, self.models))
 
     def attach(self, app: Quart) -> None:
         """Make this the state that *app*'s handlers find."""

@@ -5,12 +5,12 @@ from typing import Final
 from quart import Blueprint, Quart
 
 from portico.core.routes import Route
-from portico.server.blueprints import admin, health
+from portico.server.blueprints import admin, health, messages, models
 
 BASE: Final = "/v1"
 ALIAS: Final = "/latest"
 
-MIRRORED: Final[tuple[Blueprint, ...]] = (health.api,)
+MIRRORED: Final[tuple[Blueprint, ...]] = (health.api, messages.api, models.api)
 OWN: Final[tuple[Blueprint, ...]] = (admin.api,)
 
 PROBES: Final = (

@@ -52,6 +52,8 @@ class Catalogue:
         self._services = services(settings)
         self._lists: dict[str, tuple[float, tuple[Model, ...]]] = {}
 
+    builtin: Final = MODEL
+
     async def models(self) -> list[Model]:
         """List the models of every provider that answers; an older list stands in for a newer."""
         async with anyio.create_task_group() as tasks:

@@ -10,7 +10,12 @@ DEFAULT_WINDOW: Final = 128_000
 
 Finish = Literal["end_turn", "max_tokens_exceeded"]
 ErrorType = Literal[
-    "llm_timeout", "llm_rate_limit", "llm_authentication", "llm_empty_response", "llm_error"
+    "llm_timeout",
+    "llm_rate_limit",
+    "llm_authentication",
+    "llm_empty_response",
+    "llm_error",
+    "stream_incomplete",
 ]
 
 STATUSES: Final[dict[ErrorType, int]] = {
@@ -19,6 +24,7 @@ STATUSES: Final[dict[ErrorType, int]] = {
     "llm_authentication": 502,
     "llm_empty_response": 502,
     "llm_error": 502,
+    "stream_incomplete": 503,
 }
 """What a client is answered: a key that a service refuses is the server's fault, not theirs."""
 

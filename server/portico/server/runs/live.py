@@ -1,0 +1,153 @@
+"""A turn while it goes on in this process: its events, and those who wait for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic_ns
+from typing import Any, Final
+
+import anyio
+
+from portico.core.sse import DONE, Backlog, Event
+from portico.server.db.ids import new_id
+from portico.server.models.provider import Model, ModelError, Usage
+from portico.server.runs.frames import (
+    Said,
+    frame,
+    show_error,
+    show_stop,
+    show_usage,
+)
+from portico.server.runs.turn import Begun
+
+KEPT_BYTES: Final = 64 * 1024 * 1024
+"""Events of one turn in memory; who reads so slowly that they are gone reads the stored ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a turn is read.
+
+    Attributes:
+        streams: Whether its events are wanted at all.
+        tokens: Whether a message comes in chunks, else whole.
+        numbered: Whether events show their number (background).
+    """
+
+    streams: bool = False
+    tokens: bool = False
+    numbered: bool = False
+
+
+@dataclass(slots=True)
+class LiveTurn:
+    """One turn that goes on.
+
+    Attributes:
+        begun: What was stored at its beginning.
+        scope: Cancels it.
+        finished: Set when all of it is stored.
+        result: The answer to who waits for it whole.
+        failure: Why there is none.
+    """
+
+    begun: Begun
+    agent_id: str
+    model: Model
+    shape: Shape
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    finished: anyio.Event = field(default_factory=anyio.Event)
+    result: dict[str, Any] | None = None
+    failure: Exception | None = None
+    pieces: list[str] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    began_ns: int = field(default_factory=monotonic_ns)
+    ttft_ns: int | None = None
+    stored: int = 0
+    shown: int = 0
+    ending: bool = False
+    storing: anyio.Lock = field(default_factory=anyio.Lock)
+    backlog: Backlog = field(default_factory=lambda: Backlog(KEPT_BYTES))
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+    said: Said = field(init=False)
+
+    def __post_init__(self) -> None:
+        message = new_id("message")
+        otid = message.removeprefix("message-")
+        begun = self.begun
+        self.said = Said(message, otid, begun.run_id, begun.step_id, begun.at)
+
+    @property
+    def text(self) -> str:
+        """What was said so far."""
+        return "".join(self.pieces)
+
+    def hear(self, piece: str) -> None:
+        """Take the next piece of the model's answer."""
+        if self.ttft_ns is None:
+            self.ttft_ns = monotonic_ns() - self.began_ns
+        self.pieces.append(piece)
+        if self.shape.tokens:
+            self.emit(lambda sequence: frame(self.said.show(piece, sequence)))
+
+    def say_whole(self) -> None:
+        """Emit the message in one, for those who do not read it piece by piece."""
+        if self.pieces and not self.shape.tokens:
+            self.emit(lambda sequence: frame(self.said.show(self.text, sequence)))
+
+    def complete(self, reason: str) -> None:
+        """Emit what ends a turn that went well."""
+        self.say_whole()
+        self.emit(lambda _: frame(show_stop(reason)))
+        self.emit(lambda _: frame(show_usage(self.usage, self.begun.run_id)))
+        self.emit(lambda _: DONE)
+
+    def cancelled(self) -> None:
+        """Emit what ends a cancelled turn: in the foreground nothing follows the reason."""
+        self.say_whole()
+        self.emit(lambda _: frame(show_stop("cancelled")))
+        if self.shape.numbered:
+            self.emit(lambda _: DONE)
+
+    def failed(self, error: ModelError) -> None:
+        """Emit what ends a turn that failed."""
+        self.say_whole()
+        self.emit(lambda _: frame(show_stop("llm_api_error")))
+        shown = self.begun.run_id
+        self.emit(lambda sequence: frame(show_error(error, shown, sequence), event="error"))
+        self.emit(lambda _: DONE)
+
+    def emit(self, make: Callable[[int | None], bytes]) -> None:
+        """Add an event, and wake who waits for it."""
+        if self.shape.streams:
+            self.backlog.append(make(self.backlog.last + 1 if self.shape.numbered else None))
+            if not self.ending:
+                self.shown = self.backlog.last
+                self._wake()
+
+    def read(self, after: int) -> list[Event]:
+        """Give the events after the number *after*; the last ones only when they are stored.
+
+        Raises:
+            BehindError: Some of them are no longer kept.
+        """
+        return [event for event in self.backlog.read(after) if event.sequence <= self.shown]
+
+    def finish(self, *, stored: bool) -> None:
+        """Tell everybody that it is over."""
+        self.finished.set()
+        if stored:
+            self.shown = self.backlog.last
+        self._wake()
+
+    async def wait(self) -> None:
+        """Wait until something happens."""
+        await self._changed.wait()
+
+    def unsaved(self) -> list[tuple[int, str]]:
+        """Give the events that are not stored yet."""
+        events = self.backlog.read(self.stored)
+        return [(event.sequence, event.frame.decode()) for event in events]
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
