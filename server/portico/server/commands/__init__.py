@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "healthcheck": LazyCommand(
         "healthcheck:healthcheck", "Ask a server whether it is ready, live or started."
     ),
+    "logs": LazyCommand("logs:logs", "Show the log lines of one request, trace, run or agent."),
     "plan": LazyCommand("plan:plan", "Print what the engine will be given."),
     "openapi": LazyCommand("openapi:openapi", "Print the API's OpenAPI document."),
     "version": LazyCommand("version:version", "Print the version."),
