@@ -14,6 +14,7 @@ PENDING: Final = (
     "redis.",
     "server.force_https",
     "server.replicas",
+    "streaming.cancellation_aware",
     "telemetry.disable_tracing",
     "telemetry.environment",
     "telemetry.llm_api_logging",
