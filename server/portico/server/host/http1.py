@@ -13,6 +13,7 @@ import trio
 from portico.server.host.body import RequestBody
 from portico.server.host.connection import DISCONNECT_EXTENSION, Connection, Message, Phase
 from portico.server.host.context import own_errors, run_in
+from portico.server.host.plain_head import read_plain
 from portico.server.host.request import (
     Address,
     Head,
@@ -78,17 +79,17 @@ class Http1(Connection):
         if not fed:
             return False
         try:
-            head, parser = await self._read_head(fed)
+            head, rest = await self._read_head(fed)
         except RequestRefusedError as refusal:
             self._answer_now(refusal.status, refusal.detail)
             await self.linger()
             return False
         if head.websocket:
             self.enter(Phase.REQUEST)
-            await WebSocket(self.worker, self, head, parser.connection.trailing_data[0]).run()
+            await WebSocket(self.worker, self, head, rest).run()
             return False
-        response = await self._run_application(head, parser.connection)
-        return await self._conclude(response, parser.connection)
+        response = await self._run_application(head)
+        return await self._conclude(response, rest)
 
     def _rest(self) -> None:
         self.enter(Phase.IDLE)
@@ -108,8 +109,13 @@ class Http1(Connection):
             data = received.lstrip(b"\r\n")
         return data
 
-    async def _read_head(self, fed: bytes) -> tuple[Head, HeadParser]:
+    async def _read_head(self, fed: bytes) -> tuple[Head, bytes]:
+        """Read a head and get ready for its content; with it comes what stands behind it."""
         limits = self.worker.limits
+        self._body = None
+        plain = read_plain(fed, max_head=limits.max_head_bytes, max_target=limits.max_target_bytes)
+        if plain is not None:
+            return plain
         self.enter(Phase.HEAD)
         self.read_by = self.since + limits.header_timeout_s
         parser = HeadParser(max_head=limits.max_head_bytes, max_target=limits.max_target_bytes)
@@ -117,16 +123,16 @@ class Http1(Connection):
             fed = await self.transport.receive()
             if not fed:
                 raise ConnectionLostError("the client left within a request head")
-        return head, parser
+        if head.has_body:
+            self._body = RequestBody(
+                parser.connection, chunked=head.chunked, patience_s=limits.header_timeout_s
+            )
+        return head, parser.rest
 
-    async def _run_application(self, head: Head, parser: h11.Connection) -> Response:
+    async def _run_application(self, head: Head) -> Response:
         self.enter(Phase.REQUEST)
         self.worker.requests += 1
         self._given = False
-        self._body = None
-        if head.has_body:
-            patience_s = self.worker.limits.header_timeout_s
-            self._body = RequestBody(parser, chunked=head.chunked, patience_s=patience_s)
         response = self._response = Response(
             method=head.method, http11=head.http11, closes=head.closes or self.worker.draining
         )
@@ -176,10 +182,10 @@ class Http1(Connection):
         response.closes = True
         self._answer_now(500)
 
-    async def _conclude(self, response: Response, parser: h11.Connection) -> bool:
+    async def _conclude(self, response: Response, rest: bytes) -> bool:
         """After a response: take what is left of the request; whether another may follow."""
         follows = not response.closes and await self._discard_body()
-        self._buffer = parser.trailing_data[0]
+        self._buffer = rest if self._body is None else self._body.rest
         if follows:
             return not self.worker.draining or bool(self._buffer)
         if self._buffer or (self._body is not None and not self._body.complete):

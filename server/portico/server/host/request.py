@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import h11
@@ -36,8 +35,7 @@ class RequestRefusedError(Exception):
         return f"{self.status} {HTTPStatus(self.status).phrase}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A request head that was accepted.
 
     ``target`` is the path with its query, in origin form or ``*``; ``closes`` whether the
@@ -69,6 +67,12 @@ class HeadParser:
         self._max_head = max_head
         self._max_target = max_target
 
+    @property
+    def rest(self) -> bytes:
+        """What came behind the head."""
+        rest: bytes = self.connection.trailing_data[0]
+        return rest
+
     def feed(self, data: bytes) -> Head | None:
         """Take more bytes; the head once it is whole.
 
@@ -83,7 +87,7 @@ class HeadParser:
             raise self._refusal(error) from error
         if not isinstance(event, h11.Request):
             return None
-        raw = self.fed[: len(self.fed) - len(self.connection.trailing_data[0])]
+        raw = self.fed[: len(self.fed) - len(self.rest)]
         return accept(event, raw, max_head=self._max_head, max_target=self._max_target)
 
     def _refusal(self, error: h11.RemoteProtocolError) -> RequestRefusedError:
