@@ -49,7 +49,7 @@ def read_plain(data: bytes, *, max_head: int, max_target: int) -> tuple[Head, by
 
 
 def _read_fields(block: bytes) -> list[tuple[bytes, bytes]] | None:
-    """Take well-formed lines apart; None where one is unusual, or Host does not stand there once."""
+    """Take well-formed lines apart; None where one is unusual, or Host is missing or repeated."""
     headers = []
     hosts = 0
     for line in block[:-2].split(b"\r\n"):
