@@ -132,8 +132,6 @@ SURFACE: dict[str, set[str]] = {
     },
     "portico.core.exchange": {
         "Exchange",
-        "FAILURE",
-        "UNSENDABLE",
     },
     "portico.core.faults": {"EXPOSURES", "Exposure"},
     "portico.core.health": {
@@ -194,9 +192,11 @@ SURFACE: dict[str, set[str]] = {
         "PolicyErrors",
     },
     "portico.core.problem": {
+        "FAILURE",
         "Problem",
         "Refusal",
         "TITLES",
+        "UNSENDABLE",
     },
     "portico.core.ratelimit": {
         "FRESH",
@@ -270,6 +270,14 @@ SURFACE: dict[str, set[str]] = {
         "is_version",
         "split",
     },
+    "portico.core.throttle": {
+        "Charge",
+        "Charges",
+        "Decisions",
+        "RateLimit",
+        "StoreFailed",
+        "StorePolicy",
+    },
     "portico.core.tracing": {
         "ENTROPY_BYTES",
         "NO_TRACE",
@@ -333,6 +341,7 @@ SURFACE: dict[str, set[str]] = {
     "portico.adapters.fastapi": {"protect"},
     "portico.adapters.flask": {"protect"},
     "portico.adapters.quart": {"protect"},
+    "portico.adapters.rate_memory": {"RateMemory"},
     "portico.adapters.rsgi": {"RsgiPolicy", "read_scope"},
     "portico.adapters.rsgi_call": {
         "BodyRefusedError",

@@ -51,8 +51,11 @@ def asgi_application(application: Application) -> Any:
 def asgi(policy: Policy, application: Application, find: Find) -> Client:
     app = asgi_application(application)
 
+    records: list[AccessRecord] = []
+    front = PolicyMiddleware(app, policy, on_record=records.append, find=awaited(find))
+
     def client(request: Request) -> Answer:
-        records: list[AccessRecord] = []
+        records.clear()
         sent: list[Any] = []
         incoming = [
             {"type": "http.request", "body": piece, "more_body": True} for piece in request.pieces
@@ -67,7 +70,6 @@ def asgi(policy: Policy, application: Application, find: Find) -> Client:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        front = PolicyMiddleware(app, policy, on_record=records.append, find=awaited(find))
         front.in_flight = request.in_flight
         asyncio.run(front(scope_of(request), receive, send))
         status = 101 if sent[0]["type"] == "websocket.accept" else sent[0]["status"]
@@ -101,9 +103,11 @@ def wsgi(policy: Policy, application: Application, find: Find) -> Client:
         start_response(f"{application.status} Words", lines)
         return [application.body]
 
+    records: list[AccessRecord] = []
+    front = WsgiPolicy(app, policy, on_record=records.append, find=find)
+
     def client(request: Request) -> Answer:
-        records: list[AccessRecord] = []
-        front = WsgiPolicy(app, policy, on_record=records.append, find=find)
+        records.clear()
         front.in_flight = request.in_flight
         return put_to_wsgi(front, request, records)
 
@@ -226,9 +230,11 @@ def rsgi(policy: Policy, application: Application, find: Find) -> Client:
         body = b"" if scope.method == "HEAD" else application.body
         protocol.response_bytes(application.status, lines, body)
 
+    records: list[AccessRecord] = []
+    front = RsgiPolicy(app, policy, on_record=records.append, find=awaited(find))
+
     def client(request: Request) -> Answer:
-        records: list[AccessRecord] = []
-        front = RsgiPolicy(app, policy, on_record=records.append, find=awaited(find))
+        records.clear()
         front.in_flight = request.in_flight
         return put_to_rsgi(front, request, Protocol(request.pieces), records)
 

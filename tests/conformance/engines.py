@@ -14,9 +14,10 @@ from portico.adapters.rsgi import RsgiPolicy
 from portico.adapters.wsgi import WsgiPolicy
 from portico.core.access import AccessRecord
 from portico.core.events import Ask, Respond, ResponseHead
-from portico.core.exchange import FAILURE, Exchange
+from portico.core.exchange import Exchange
 from portico.core.limits import TIMED_OUT
 from portico.core.policy import Policy
+from portico.core.problem import FAILURE
 from portico.testing import reference
 from portico.testing.requests import application_of
 from portico.testing.vectors import find_of, policy_of

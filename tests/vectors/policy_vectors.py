@@ -11,7 +11,8 @@ A vector has an ``id`` and:
 - ``request``: ``method``, ``path``, ``query``, ``headers``, ``kind``, ``scheme``, ``http_version``
   and ``body``, the sizes of its pieces. GET of ``/`` with a Host without.
 - ``answers``: what the shell answers to each question, in turn, as
-  `portico.testing.vectors.ANSWERS` reads it.
+  `portico.testing.vectors.ANSWERS` reads it. What a worker counts by itself is not asked of it:
+  at the beginning of a vector nothing is counted.
 - ``application``: the application's answer: ``status``, ``headers``. A 200 without headers without.
 - ``expect``: what must come of it; only the keys that are there are compared. ``status``;
   ``headers``, by name, null for one that must be absent; ``reason``; ``outcome``; ``problem``,

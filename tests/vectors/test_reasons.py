@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from portico.adapters.codings import OFFERED
-from portico.core.exchange import UNSENDABLE
 from portico.core.policy import STAGES, Policy
+from portico.core.problem import UNSENDABLE
 from portico.core.secure_headers import SecureHeaders
 from portico.core.settings import TABLE, Settings, build
 from tests.vectors.run import load
@@ -17,7 +17,7 @@ REASONS = [
     for stage in STAGES
     for refusal in stage.refusals
 ]
-EVERYTHING = {"server.max_concurrency": 100}
+EVERYTHING = {"server.max_concurrency": 100, "ratelimit.default": "1/s"}
 
 
 @pytest.mark.parametrize("refusal", REASONS)

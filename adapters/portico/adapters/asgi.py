@@ -21,6 +21,7 @@ from portico.adapters.asgi_call import (
     current_exchange,
 )
 from portico.adapters.codings import LARGE_PIECE, Encoder, encoder
+from portico.adapters.rate_memory import RateMemory
 from portico.adapters.scope import Scope
 from portico.core.access import AccessRecord
 from portico.core.events import PROCEED, Abort, Ask, Proceed, RequestHead, Respond, ResponseHead
@@ -69,6 +70,7 @@ class PolicyMiddleware:
     """An ASGI application that asks the policy before and after another one.
 
     Attributes:
+        rates: The rate limits that this process counts by itself.
         in_flight: Requests and WebSockets that were not refused, and whose answer has not yet left
             whole.
         in_thread: Runs what takes long in a thread, or None for a policy that compresses nothing.
@@ -94,7 +96,8 @@ class PolicyMiddleware:
             policy: Decides about each request.
             on_record: Gets the access record of each request, once, when its answer has left.
             on_error: Gets each exception of the application, once.
-            find: Finds out what a stage asks for; needed only by policies that ask.
+            find: Finds out what a stage asks for that this process does not know by itself;
+                needed only by policies that ask so.
             clock: Monotonic seconds.
             wall: Unix seconds.
             entropy: Gives as many random bytes as it is asked for.
@@ -108,6 +111,7 @@ class PolicyMiddleware:
         self.on_record = on_record
         self.on_error = on_error
         self.find = find
+        self.rates = RateMemory(clock)
         self.clock = clock
         self.wall = wall
         self.entropy = entropy
@@ -139,9 +143,12 @@ class PolicyMiddleware:
         """Give the policy's verdict, finding out what it asks for."""
         verdict = exchange.request(head)
         while isinstance(verdict, Ask):
-            if self.find is None:
-                raise LookupError(f"nothing was given that answers the stage {verdict.stage}")
-            verdict = exchange.answer(await self.find(verdict))
+            answer: object = self.rates.answer(verdict)
+            if answer is None:
+                if self.find is None:
+                    raise LookupError(f"nothing was given that answers the stage {verdict.stage}")
+                answer = await self.find(verdict)
+            verdict = exchange.answer(answer)
         return verdict
 
 

@@ -12,6 +12,7 @@ from os import urandom
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
+from portico.adapters.rate_memory import RateMemory
 from portico.adapters.rsgi_call import HttpCall, RsgiCall, WebSocketCall
 from portico.core.access import AccessRecord
 from portico.core.events import Ask, Proceed, RequestHead, Respond
@@ -35,6 +36,7 @@ class RsgiPolicy:
     """An RSGI application that asks the policy before and after another one.
 
     Attributes:
+        rates: The rate limits that this process counts by itself.
         in_flight: Requests and WebSockets whose answer has not yet left whole.
     """
 
@@ -57,7 +59,8 @@ class RsgiPolicy:
             policy: Decides about each request.
             on_record: Gets the access record of each request, once, when its answer has left.
             on_error: Gets each exception of the application, once.
-            find: Finds out what a stage asks for; needed only by policies that ask.
+            find: Finds out what a stage asks for that this process does not know by itself;
+                needed only by policies that ask so.
             clock: Monotonic seconds.
             wall: Unix seconds.
             entropy: Gives as many random bytes as it is asked for.
@@ -68,6 +71,7 @@ class RsgiPolicy:
         self.on_record = on_record
         self.on_error = on_error
         self.find = find
+        self.rates = RateMemory(clock)
         self.clock = clock
         self.wall = wall
         self.entropy = entropy
@@ -101,9 +105,12 @@ class RsgiPolicy:
         """Give the policy's verdict, finding out what it asks for."""
         verdict = exchange.request(read_scope(scope))
         while isinstance(verdict, Ask):
-            if self.find is None:
-                raise LookupError(f"nothing was given that answers the stage {verdict.stage}")
-            verdict = exchange.answer(await self.find(verdict))
+            answer: object = self.rates.answer(verdict)
+            if answer is None:
+                if self.find is None:
+                    raise LookupError(f"nothing was given that answers the stage {verdict.stage}")
+                answer = await self.find(verdict)
+            verdict = exchange.answer(answer)
         return verdict
 
 

@@ -21,9 +21,8 @@ from portico.adapters.asgi_call import (
 from portico.adapters.codings import Encoder, encoder
 from portico.core.access import Outcome
 from portico.core.events import PROCEED, Respond, ResponseHead
-from portico.core.exchange import FAILURE
 from portico.core.limits import TIMED_OUT, is_endless
-from portico.core.problem import Refusal
+from portico.core.problem import FAILURE, Refusal
 
 if TYPE_CHECKING:
     from portico.adapters.rsgi import RsgiPolicy

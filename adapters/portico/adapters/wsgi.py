@@ -13,6 +13,7 @@ from os import urandom
 from typing import Any, Final, TypeAlias
 
 from portico.adapters.environ import Environ, read_environ
+from portico.adapters.rate_memory import RateMemory
 from portico.adapters.wsgi_call import WsgiAnswer, WsgiCall
 from portico.core.access import AccessRecord
 from portico.core.events import Ask, Proceed, Respond
@@ -36,6 +37,7 @@ class WsgiPolicy:
     """A WSGI application that asks the policy before and after another one.
 
     Attributes:
+        rates: The rate limits that this process counts by itself.
         in_flight: Requests that were not refused, and whose answer has not yet left whole.
     """
 
@@ -58,7 +60,8 @@ class WsgiPolicy:
             policy: Decides about each request.
             on_record: Gets the access record of each request, once, when its answer has left.
             on_error: Gets each exception of the application, once.
-            find: Finds out what a stage asks for; needed only by policies that ask.
+            find: Finds out what a stage asks for that this process does not know by itself;
+                needed only by policies that ask so.
             clock: Monotonic seconds.
             wall: Unix seconds.
             entropy: Gives as many random bytes as it is asked for.
@@ -68,6 +71,7 @@ class WsgiPolicy:
         self.on_record = on_record
         self.on_error = on_error
         self.find = find
+        self.rates = RateMemory(clock)
         self.clock = clock
         self.wall = wall
         self.entropy = entropy
@@ -101,7 +105,10 @@ class WsgiPolicy:
         """Give the policy's verdict, finding out what it asks for."""
         verdict = exchange.request(read_environ(environ))
         while isinstance(verdict, Ask):
-            if self.find is None:
-                raise LookupError(f"nothing was given that answers the stage {verdict.stage}")
-            verdict = exchange.answer(self.find(verdict))
+            answer: object = self.rates.answer(verdict)
+            if answer is None:
+                if self.find is None:
+                    raise LookupError(f"nothing was given that answers the stage {verdict.stage}")
+                answer = self.find(verdict)
+            verdict = exchange.answer(answer)
         return verdict

@@ -20,9 +20,9 @@ from portico.adapters.environ import Environ
 from portico.adapters.wsgi_body import CountedBody
 from portico.core.access import Outcome
 from portico.core.events import PROCEED, Abort, Proceed, Respond, ResponseHead
-from portico.core.exchange import FAILURE, Exchange
+from portico.core.exchange import Exchange
 from portico.core.limits import TIMED_OUT, is_endless
-from portico.core.problem import Refusal
+from portico.core.problem import FAILURE, Refusal
 
 if TYPE_CHECKING:
     from portico.adapters.wsgi import WsgiPolicy

@@ -3,6 +3,7 @@
 from typing import Final
 
 from portico.adapters.codings import encoder
+from portico.adapters.rate_memory import RateMemory
 from portico.core.events import Abort, Ask, Proceed, Respond, ResponseHead
 from portico.core.exchange import Exchange
 from portico.core.policy import Policy
@@ -19,8 +20,10 @@ def perform(policy: Policy, application: Application, find: Find, request: Reque
         peer=request.peer, now=1.0, wall=2.0, entropy=_ENTROPY, in_flight=request.in_flight
     )
     step: Proceed | Respond | Ask | Abort = exchange.request(request.head)
+    rates = RateMemory(lambda: 1.0)
     while isinstance(step, Ask):
-        step = exchange.answer(find(step))
+        counted = rates.answer(step)
+        step = exchange.answer(find(step) if counted is None else counted)
     for piece in request.pieces:
         if isinstance(step, Proceed):
             step = exchange.receive_body(len(piece))

@@ -8,14 +8,24 @@ from typing import Any, Final, TypeAlias
 
 from portico.core.events import Ask, RequestHead
 from portico.core.policy import Policy
+from portico.core.ratelimit import FRESH, RateDecision
 from portico.core.routes import Route
 from portico.core.settings import TABLE, Secret, Settings, build
+from portico.core.throttle import StoreFailed
 
 __all__ = ["Vector", "encode", "find_of", "head_of", "policy_of", "read_vectors", "settings_of"]
 
 Vector: TypeAlias = Mapping[str, Any]
 
-ANSWERS: Final[dict[str, Callable[[Any], object]]] = {}
+
+def _read_decisions(answer: Any) -> object:
+    """Read ``failed``, or for each charge: admitted, remaining, retry_after_s, reset_s."""
+    if answer == "failed":
+        return StoreFailed()
+    return tuple(RateDecision(admitted, FRESH, *rest) for admitted, *rest in answer)
+
+
+ANSWERS: Final[dict[str, Callable[[Any], object]]] = {"rate limit": _read_decisions}
 """How the answer to each stage's question is read from JSON."""
 
 

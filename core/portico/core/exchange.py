@@ -21,20 +21,14 @@ from portico.core.events import (
     ResponseHead,
 )
 from portico.core.pipeline import Pipeline, Question, Verdict
-from portico.core.problem import Problem, Refusal
+from portico.core.problem import FAILURE, UNSENDABLE, Refusal
 from portico.core.syntax import NO_COLUMNS, find_fault, split
 from portico.core.tracing import ENTROPY_BYTES, NO_TRACE
 from portico.core.transitions import TRANSITIONS, IllegalStepError, State, Step
 
-__all__ = ["FAILURE", "UNSENDABLE", "Exchange"]
+__all__ = ["Exchange"]
 
 NO_HEAD: Final = RequestHead("", b"", b"", [])
-FAILURE: Final = Refusal(
-    "unhandled_exception", Problem(500, "The server failed to answer this request.")
-)
-UNSENDABLE: Final = Refusal(
-    "invalid_response", Problem(500, "The application's answer is not one that HTTP allows.")
-)
 
 # Members are slow to look up on their enumeration, and every request needs these.
 _IDLE: Final = State.IDLE
@@ -66,6 +60,7 @@ class Exchange:
         context: The identifiers that it names.
         principal: Who authenticated, or None.
         scopes: What the principal may do.
+        extra: Lines that the stages add to whatever answer is given.
         route: Template of the matched route, for the application to set.
         status: Status of the answer, or None before it.
         reason: Stable code of a refusal or failure, or None.
@@ -90,6 +85,7 @@ class Exchange:
         "content",
         "context",
         "entropy",
+        "extra",
         "fault",
         "fields",
         "first_byte",
@@ -141,6 +137,7 @@ class Exchange:
         self.context: LogContext = NO_CONTEXT
         self.principal: str | None = None
         self.scopes: frozenset[str] = frozenset()
+        self.extra: Headers = []
         self.route: str | None = None
         self.status: int | None = None
         self.reason: str | None = None
@@ -343,9 +340,9 @@ class Exchange:
         return answer.head
 
     def _seal(self, head: ResponseHead) -> ResponseHead:
-        """Add what every answer carries: the CORS headers and the request id."""
+        """Add what every answer carries: the stages' lines, the CORS headers, the request id."""
         own = [line for line in head.headers if line[0].lower() != b"x-request-id"]
-        headers = merge(self.cors, own)
+        headers = merge(self.cors, own + self.extra)
         headers.append((b"x-request-id", self.request_id.encode("ascii")))
         return ResponseHead(head.status, headers)
 

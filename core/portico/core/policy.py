@@ -14,11 +14,14 @@ from portico.core.encoding import Coding
 from portico.core.exchange import Exchange
 from portico.core.limits import Concurrency, Limits
 from portico.core.pipeline import Declared, Pipeline, ResponseStage, Stage
+from portico.core.ratelimit import Rate
 from portico.core.routes import Route, Routes
 from portico.core.secure_headers import SecureHeaders
 from portico.core.settings import Settings, cors_config
+from portico.core.settings.kinds import RefusalError
 from portico.core.stages import Authentication, Context, Cors, Syntax, Tracing
 from portico.core.syntax import is_field_value
+from portico.core.throttle import RateLimit, StorePolicy
 from portico.core.tracing import TrustedPeers
 
 __all__ = ["RESPONSE_STAGES", "STAGES", "Policy", "PolicyError", "PolicyErrors"]
@@ -33,6 +36,7 @@ STAGES: Final[tuple[type[Declared], ...]] = (
     Cors,
     Concurrency,
     Authentication,
+    RateLimit,
 )
 """Every stage that `Policy.compile` can compose, in the order of the pipeline."""
 
@@ -96,6 +100,7 @@ class Policy:
         routes: Iterable[Route] = (),
         is_public_suffix: PublicSuffixTest | None = None,
         codings: tuple[str, ...] = (),
+        workers: int = 1,
     ) -> "Policy":
         """Compile the settings.
 
@@ -106,6 +111,8 @@ class Policy:
             is_public_suffix: Whether a domain such as ``github.io`` is a public suffix; without it
                 origin patterns are not checked against them.
             codings: Content codings that the shell can make, the best first.
+            workers: Processes that serve by these settings: a limit that is counted in each of
+                them, because the store that they share fails, is divided among them.
 
         Raises:
             PolicyErrors: With every error at once.
@@ -118,6 +125,7 @@ class Policy:
             message = "must be one line of printable ASCII"
             csp = settings.headers.csp
             errors.append(PolicyError("bad-value", "headers.csp", csp, message))
+        rate = _compile_rate("ratelimit.default", settings.ratelimit.default, errors)
         if errors:
             raise PolicyErrors(tuple(errors))
         server = settings.server
@@ -130,6 +138,7 @@ class Policy:
             Cors(),
             *_concurrency(server.max_concurrency, declared),
             Authentication(AuthPolicy.compile(settings, declared)),
+            *(() if rate is None else (RateLimit(rate, _store(settings, workers), declared),)),
         )
         codings = codings if settings.compression.enabled else ()
         conditional = Conditional(declared) if declared.conditional else None
@@ -165,6 +174,19 @@ def _coding(
 ) -> tuple[ResponseStage, ...]:
     """Give the stage that chooses the coding, where there is any to choose."""
     return (Coding(codings, settings.compression.min_size, routes),) if codings else ()
+
+
+def _store(settings: Settings, workers: int) -> StorePolicy:
+    limits = settings.ratelimit
+    return StorePolicy(limits.store == "redis", limits.on_store_failure, workers)
+
+
+def _compile_rate(path: str, text: str | None, errors: list[PolicyError]) -> Rate | None:
+    try:
+        return None if text is None else Rate.parse(text)
+    except RefusalError as refusal:
+        errors.append(PolicyError(refusal.code, path, text, refusal.message))
+        return None
 
 
 def _concurrency(most: int | None, routes: Routes) -> tuple[Stage, ...]:

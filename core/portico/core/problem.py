@@ -11,7 +11,7 @@ from typing import Final
 
 from portico.core.events import Headers, Respond, ResponseHead
 
-__all__ = ["TITLES", "Problem", "Refusal"]
+__all__ = ["FAILURE", "TITLES", "UNSENDABLE", "Problem", "Refusal"]
 
 CONTENT_TYPE: Final = b"application/problem+json"
 
@@ -127,3 +127,11 @@ class Refusal:
             return self
         headers = (*self.problem.headers, (b"connection", b"close"))
         return replace(self, problem=replace(self.problem, headers=headers))
+
+
+FAILURE: Final = Refusal(
+    "unhandled_exception", Problem(500, "The server failed to answer this request.")
+)
+UNSENDABLE: Final = Refusal(
+    "invalid_response", Problem(500, "The application's answer is not one that HTTP allows.")
+)
