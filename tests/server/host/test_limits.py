@@ -366,3 +366,28 @@ async def test_an_orderly_end_is_told_apart_from_a_cut() -> None:
                 assert whole
             assert data.endswith(b"firstlast" if whole else b"first")
         assert len(run.reported) == 1
+
+
+async def test_content_in_tiny_chunks_keeps_nobody_waiting() -> None:
+    """Their parsing once held the event loop for as long as a client went on sending them."""
+    state = {"taken": 0}
+
+    @with_lifespan
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        message: Message = {"more_body": scope["method"] == "POST"}
+        while message.get("more_body"):
+            message = await receive()
+            state["taken"] += len(message.get("body", b""))
+        await reply(send, b"ok")
+
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with running(app) as run:
+        flood, probe = await run.client(), await run.client()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(flood.stream.send_all, head + b"1\r\nx\r\n" * 20000)
+            while not state["taken"]:
+                await trio.lowlevel.checkpoint()
+            await probe.stream.send_all(GET)
+            assert (await probe.response()).body == b"ok"
+            assert state["taken"] < 10000
+            nursery.cancel_scope.cancel()

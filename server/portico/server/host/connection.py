@@ -192,9 +192,9 @@ class Connection:
         finally:
             self.write_by = inf
 
-    async def _yield(self, sent: int, *, last: bool) -> None:
+    async def _yield(self, moved: int, *, last: bool) -> None:
         """A stream that never blocks must not keep other connections from their turn."""
-        self._unyielded_bytes += sent
+        self._unyielded_bytes += moved
         if last:
             return
         if self._unyielded_bytes >= _YIELD_BYTES:

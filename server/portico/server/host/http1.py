@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _DISCONNECT: Message = {"type": "http.disconnect"}
 _NO_CONTENT: Message = {"type": "http.request", "body": b"", "more_body": False}
 _DISCARD_BYTES = 256 * 1024
+# What the parsing of one piece of content is worth in bytes, where turns are counted in those.
+_PIECE_BYTES = 16 * 1024
 
 
 class Http1(Connection):
@@ -238,6 +240,7 @@ class Http1(Connection):
             finally:
                 self.read_by = inf
             body.feed(data, trio.current_time() - started_s)
+        await self._yield(len(piece) + _PIECE_BYTES, last=False)
         return piece
 
     async def _wait_gone(self) -> Message:

@@ -5,6 +5,7 @@ that ask for work but carry none, silence, and writes that nobody reads. Priorit
 (RFC 9113 5.3.2), push and the upgrade of cleartext connections are not spoken.
 """
 
+from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +14,12 @@ import trio
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.exceptions import H2Error
+from h2.exceptions import H2Error, StreamClosedError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
 from portico.server.host.connection import Connection, Phase
+from portico.server.host.http2_allowance import Allowance, FrameCutter
 from portico.server.host.http2_request import accept
 from portico.server.host.http2_stream import Stream
 from portico.server.host.request import Address, RequestRefusedError
@@ -29,25 +31,11 @@ if TYPE_CHECKING:
 _STREAMS_MAX: Final = 100
 _REQUESTS_MAX: Final = 10_000
 _FRAME_BYTES: Final = 16384
-_SLICE_BYTES: Final = 8192
 
-# Frames that ask for work and carry none, and what each costs of the allowance.
-_ALLOWANCE_MAX: Final = 1000.0
-_ALLOWANCE_PER_S: Final = 100.0
-_REPLY_BYTES: Final = 13.0
-_COSTS: Final[dict[type[ev.Event], float]] = {
-    ev.PingReceived: 1.0,
-    ev.PingAckReceived: 1.0,
-    ev.RemoteSettingsChanged: 1.0,
-    ev.SettingsAcknowledged: 1.0,
-    ev.PriorityUpdated: 1.0,
-    ev.WindowUpdated: 1.0,
-    ev.UnknownFrameReceived: 1.0,
-    ev.AlternativeServiceAvailable: 1.0,
-    ev.StreamReset: 5.0,
-}
-# A client may give back window for each frame that it was sent, on the stream and in all.
-_EARNED_PER_FRAME: Final = 3.0
+_SETTINGS_MAX: Final = 32
+_TABLE_BYTES: Final = 4096
+# What may come without making an event: a head in pieces, content of streams that were reset.
+_SILENT_BYTES: Final = 64 * 1024
 
 
 class Http2(Connection):
@@ -55,13 +43,14 @@ class Http2(Connection):
 
     __slots__ = (
         "_allowance",
-        "_earned_at",
+        "_cutter",
         "_frames",
         "_reading",
         "_replies",
         "_requests",
         "_retiring",
         "_sending",
+        "_silent_bytes",
         "_streams",
         "_tasks",
     )
@@ -79,8 +68,9 @@ class Http2(Connection):
         self._reading = trio.CancelScope()
         self._replies = b""
         self._requests = 0
-        self._allowance = _ALLOWANCE_MAX
-        self._earned_at = worker.now
+        self._silent_bytes = 0
+        self._allowance = Allowance(worker.now)
+        self._cutter = FrameCutter()
 
     async def run(self) -> None:
         """Serve requests until the connection ends."""
@@ -115,7 +105,7 @@ class Http2(Connection):
         try:
             await self.flush()
             while data := await self.transport.receive_when_ready():
-                going_on = self._take(data)
+                going_on = await self._take(data)
                 await self.flush()
                 if not going_on:
                     return
@@ -131,45 +121,47 @@ class Http2(Connection):
         except ConnectionLostError:
             return
 
-    def _take(self, data: bytes) -> bool:
-        """Handle what came; False if the connection is over."""
-        try:
-            for at in range(0, len(data), _SLICE_BYTES):
-                self._replies += self._frames.data_to_send()
-                events = self._frames.receive_data(data[at : at + _SLICE_BYTES])
-                replies = self._frames.data_to_send()
-                self._replies += replies
-                for event in events:
-                    self._handle(event)
-                if not self._afford(events, len(replies)):
-                    self._frames.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
-                    return False
-                if events and isinstance(events[-1], ev.ConnectionTerminated):
-                    return False
-        except H2Error:  # h2 has made the GOAWAY that says so
-            return False
+    async def _take(self, data: bytes) -> bool:
+        """Handle what came, and let others have their turn; False if the connection is over."""
+        for piece in self._cutter.cut(data):
+            try:
+                events, replied = self._parse(piece)
+            except H2Error:  # h2 has made the GOAWAY that says so
+                return False
+            self._silent_bytes = 0 if events else self._silent_bytes + len(piece)
+            if not self._bears(events, replied):
+                self._frames.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+                return False
+            if events and isinstance(events[-1], ev.ConnectionTerminated):
+                return False
+            if len(piece) < len(data):
+                await trio.sleep(self._allowance.debt_s)
         return True
 
-    def _afford(self, events: list[ev.Event], replied: int) -> bool:
-        """Take the price of what came from the allowance; whether it was enough.
+    def _parse(self, piece: bytes) -> tuple[list[ev.Event], int]:
+        """Handle one piece: its events, and how many bytes were answered at once."""
+        self._replies += self._frames.data_to_send()
+        events = self._frames.receive_data(piece)
+        for event in events:
+            self._handle(event)
+        replies = self._frames.data_to_send()
+        self._replies += replies
+        return events, len(replies)
 
-        Counting the bytes that h2 answers of itself covers what has no event: a flood of frames
-        for streams that were reset.
-        """
-        now = trio.current_time()
-        earned = (now - self._earned_at) * _ALLOWANCE_PER_S
-        cost = sum(_COSTS.get(type(event), 0.0) for event in events)
-        cost += sum(isinstance(event, ev.DataReceived) and not event.data for event in events)
-        cost += replied / _REPLY_BYTES
-        self._allowance = min(_ALLOWANCE_MAX, self._allowance + earned) - cost
-        self._earned_at = now
-        return self._allowance >= 0
+    def _bears(self, events: list[ev.Event], replied: int) -> bool:
+        """Whether the client asks for no more than a client may."""
+        return (
+            self._allowance.afford(events, replied, trio.current_time())
+            and self._silent_bytes <= _SILENT_BYTES + 2 * self.worker.limits.max_head_bytes
+            and len(self._frames.remote_settings) <= _SETTINGS_MAX
+        )
 
     def _handle(self, event: ev.Event) -> None:
         if isinstance(event, ev.RequestReceived):
             self._open(event)
             return
         if isinstance(event, ev.RemoteSettingsChanged):
+            self._bound_table()
             self._wake_all()
             return
         if isinstance(event, ev.DataReceived):
@@ -188,6 +180,12 @@ class Http2(Connection):
         elif isinstance(event, ev.StreamReset):
             stream.leave()
 
+    def _bound_table(self) -> None:
+        """RFC 7541 4.2: use less of the client's table; hpack searches it from end to end."""
+        encoder = self._frames.encoder
+        if encoder.header_table_size > _TABLE_BYTES:
+            encoder.header_table_size = _TABLE_BYTES
+
     def _feed(self, event: ev.DataReceived) -> None:
         stream = self._streams.get(event.stream_id or 0)
         size = event.flow_controlled_length or 0
@@ -197,7 +195,7 @@ class Http2(Connection):
     def _open(self, event: ev.RequestReceived) -> None:
         stream_id = event.stream_id or 0
         if self._retiring or len(self._streams) >= _STREAMS_MAX or self._tasks is None:
-            self._frames.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
+            self._reset_unknown(stream_id, ErrorCodes.REFUSED_STREAM)
             return
         limits = self.worker.limits
         headers: Any = event.headers
@@ -217,13 +215,20 @@ class Http2(Connection):
 
     def _refuse(self, stream_id: int, refusal: RequestRefusedError, *, over: bool) -> None:
         headers = [(b":status", b"%d" % refusal.status), (b"content-length", b"0")]
-        self._frames.send_headers(stream_id, headers, end_stream=True)
+        with suppress(StreamClosedError):  # the client has given it up in the same breath
+            self._frames.send_headers(stream_id, headers, end_stream=True)
         if not over:
-            self._frames.reset_stream(stream_id, ErrorCodes.NO_ERROR)
+            self._reset_unknown(stream_id, ErrorCodes.NO_ERROR)
+
+    def _reset_unknown(self, stream_id: int, code: ErrorCodes) -> None:
+        """Reset a stream that has no task."""
+        with suppress(StreamClosedError):
+            self._frames.reset_stream(stream_id, code)
 
     async def _serve(self, stream: Stream) -> None:
         try:
-            await stream.run()
+            if not stream.gone:  # reset in the same breath: the application need not know
+                await stream.run()
         except* ConnectionLostError:
             stream.leave()
         finally:
@@ -252,7 +257,7 @@ class Http2(Connection):
     def room(self, stream_id: int) -> int:
         """Bytes of content that the client's windows take in one frame now."""
         window: int = self._call(self._frames.local_flow_control_window, stream_id)
-        return max(0, min(window, self._frames.max_outbound_frame_size))
+        return max(0, min(window, self._frames.max_outbound_frame_size, _FRAME_BYTES))
 
     async def send_content(self, stream_id: int, data: memoryview, *, last: bool) -> int:
         """Send at most one frame, as far as the client's windows go; bytes of *data* sent.
@@ -264,7 +269,7 @@ class Http2(Connection):
             if piece or not data:
                 ends = last and len(piece) == len(data)
                 self._call(self._frames.send_data, stream_id, bytes(piece), end_stream=ends)
-                self._allowance = min(_ALLOWANCE_MAX, self._allowance + _EARNED_PER_FRAME)
+                self._allowance.earn(len(piece), whole=len(piece) == len(data))
             await self._flush()
             return len(piece)
 

@@ -24,13 +24,13 @@ class Stream:
     """A request that was accepted; `run` answers it, the connection feeds and wakes it.
 
     Content that waits for the application keeps its share of the client's window, which bounds
-    it: the window is given back as the application takes it.
+    it: the window is given back as the application takes it. It is ``gone`` when nobody is there
+    to answer to.
     """
 
     __slots__ = (
         "_ended",
         "_given",
-        "_gone",
         "_head",
         "_hooks",
         "_http2",
@@ -39,6 +39,7 @@ class Stream:
         "_owed",
         "_patience",
         "_response",
+        "gone",
         "id",
     )
 
@@ -52,7 +53,7 @@ class Stream:
         self._owed = 0
         self._ended = False
         self._given = False
-        self._gone = False
+        self.gone = False
         self._news = ParkingLot()
         self._hooks: list[Callable[[], object]] = []
 
@@ -60,7 +61,7 @@ class Stream:
 
     def feed(self, data: bytes, size: int) -> bool:
         """Take content that costs *size* of the window; False if nobody will read it."""
-        if self._gone:
+        if self.gone:
             return False
         self._owed += size
         if data:
@@ -79,7 +80,7 @@ class Stream:
 
     def leave(self) -> None:
         """The client gave the request up, or the connection ended."""
-        self._gone = True
+        self.gone = True
         self.wake()
         hooks, self._hooks = self._hooks, []
         for hook in hooks:
@@ -112,7 +113,7 @@ class Stream:
         except Exception as error:
             await self._failed(error)
         else:
-            if not (self._response.complete or self._gone):
+            if not (self._response.complete or self.gone):
                 await self._failed(
                     InvalidResponseError("the application returned before its response ended")
                 )
@@ -141,7 +142,7 @@ class Stream:
 
     async def _failed(self, error: BaseException) -> None:
         """The application broke: say so where nothing was sent, cut the stream otherwise."""
-        if self._gone:
+        if self.gone:
             raise ConnectionLostError("the client was gone") from error
         self._http2.worker.report(error)
         if self._response.started:
@@ -158,14 +159,14 @@ class Stream:
 
     async def _conclude(self) -> None:
         """RFC 9113 8.1: after an early answer the client need not send the rest."""
-        if not (self._ended or self._gone) and self._response.complete:
+        if not (self._ended or self.gone) and self._response.complete:
             self._http2.reset(self.id, ErrorCodes.NO_ERROR)
             await self._http2.flush()
 
     # -- ASGI -----------------------------------------------------------------------------------
 
     async def _receive(self) -> Message:
-        while not (self._gone or self._response.complete):
+        while not (self.gone or self._response.complete):
             if not self._given and (self._inbox or self._ended):
                 return await self._content()
             if self._given:
@@ -186,7 +187,7 @@ class Stream:
         if self._expects_continue() and not self._response.started:
             self._http2.send_headers(self.id, [(b":status", b"100")], last=False)
             await self._http2.flush()
-            if self._inbox or self._ended or self._gone:
+            if self._inbox or self._ended or self.gone:
                 return
         started_s, before = trio.current_time(), self._owed
         with trio.move_on_after(self._patience.credit_s) as wait:
@@ -216,7 +217,7 @@ class Stream:
         return owed
 
     async def _send(self, message: Message) -> None:
-        if self._gone:
+        if self.gone:
             raise ConnectionLostError("the client is gone")
         kind, response = message["type"], self._response
         if kind == "http.response.start":
@@ -277,6 +278,6 @@ class Stream:
             self._http2.reset(self.id, ErrorCodes.CANCEL)
             self.leave()
             await self._http2.flush()
-        if self._gone:
+        if self.gone:
             raise ConnectionLostError("the client is gone")
         patience.take(0, trio.current_time() - started_s)
