@@ -68,7 +68,13 @@ def service_in(folder: Path, *arguments: str, **environ: str) -> Iterator[Servic
         yield Service(server, folder / "portico.sqlite", client)
 
 
-@pytest.fixture(params=ENGINES, scope="module")
+EVERY_ENGINE = [
+    ENGINES[0],
+    *(pytest.param(engine, marks=pytest.mark.thorough) for engine in ENGINES[1:]),
+]
+
+
+@pytest.fixture(params=EVERY_ENGINE, scope="session")
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("data")
     with service_in(folder, "--engine", request.param, LETTA_OFFLINE_PACE="10ms") as service:

@@ -183,6 +183,7 @@ def test_an_unknown_model_is_told(behind: Service) -> None:
         behind.client.agents.messages.create(behind.new_agent("nobody/x"), input="hello")
 
 
+@pytest.mark.thorough
 def test_a_run_whose_server_was_killed_fails_with_a_reason(tmp_path: Path) -> None:
     with service_in(tmp_path, LETTA_OFFLINE_PACE="50ms") as service:
         agent_id = service.new_agent()
@@ -195,6 +196,7 @@ def test_a_run_whose_server_was_killed_fails_with_a_reason(tmp_path: Path) -> No
         assert stored(restarted, agent_id) == [("user", "count from 1 to 1000")]
 
 
+@pytest.mark.thorough
 def test_a_cancel_reaches_another_worker(tmp_path: Path) -> None:
     with service_in(tmp_path, "--workers", "2", LETTA_OFFLINE_PACE="20ms") as service:
         for _ in range(4):

@@ -7,22 +7,6 @@ import pytest
 from tests.faults.rows import ROWS
 
 Measured = Callable[..., None]
-THOROUGH = "thorough"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", f"{THOROUGH}: more of the same, or slow; `just faults` runs these"
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if THOROUGH in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker(THOROUGH)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture
