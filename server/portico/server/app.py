@@ -146,7 +146,6 @@ def sample_beside_lifespan(app: Quart, policy: PolicyMiddleware) -> None:
         blocking={
             "disk": partial(read_disk_share, state.settings.storage.dir),
             "descriptors": read_descriptor_share,
-            # Its first sample also imports SQLAlchemy and opens the database, in that thread.
             "database": state.database.is_down,
         },
     )

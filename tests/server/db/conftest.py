@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import mkdtemp
 from uuid import uuid4
 
 import pytest
@@ -13,8 +14,12 @@ from portico.core.settings import Secret, Settings
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
-    """One PostgreSQL server for the whole session, on a Unix socket."""
-    folder = tmp_path_factory.mktemp("pg")
+    """One PostgreSQL server for the whole session, on a Unix socket.
+
+    Started by root it runs as another user, so its folder is not one of pytest's: every pytest
+    that starts shuts those to all but its own user.
+    """
+    folder = Path(mkdtemp(prefix="portico-pg-"))
     with pytest.MonkeyPatch.context() as patch:
         # The wheel asks for it when it is imported, and warns where nobody is logged in.
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))

@@ -30,6 +30,7 @@ def database(stored: Settings):
 
 
 async def test_what_is_written_is_read(database: Database) -> None:
+    assert database.is_down() is None
     made = new_id("org")
     await database.write(lambda session: session.add(Organization(id=made, name="Acme")))
     found = await database.read(lambda session: session.get(Organization, made))

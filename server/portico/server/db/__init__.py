@@ -13,6 +13,8 @@ function may run but once: what is uncertain after a lost connection is not repe
 that does not answer raises `UnavailableError` (503 with Retry-After), a broken constraint
 `ConflictError` (409); neither shows SQL, parameters or secrets.
 
+The first use opens the database, and makes the tables of an empty SQLite file.
+
 `ids.new_id("run")` makes an id, `tables` has every table. Import both inside functions or under
 TYPE_CHECKING on the way of a cold start: SQLAlchemy is imported at the first use, in the thread.
 """

@@ -64,6 +64,7 @@ class Database:
         self._writers = CapacityLimiter(1)
         self._opening = Lock()
         self._engine: Engine | None = None
+        self._used = False
         self._waiting: dict[object, float] = {}
 
     async def read(self, work: Callable[["Session"], T]) -> T:
@@ -98,6 +99,7 @@ class Database:
 
     def run(self, work: Callable[["Session"], T], *, writes: bool = True) -> T:
         """Run *work* in this thread: the same for commands and for threads that have one."""
+        self._used = True
         from sqlalchemy.orm import Session
 
         from portico.server.db.engine import IMMEDIATE
@@ -123,8 +125,13 @@ class Database:
         """Tell how long the longest has been waiting for its turn, in seconds."""
         return monotonic() - min(self._waiting.values()) if self._waiting else 0.0
 
-    def is_down(self) -> float:
-        """Ask the database: 0 if it answers, else 1."""
+    def is_down(self) -> float | None:
+        """Ask the database: 0 if it answers, 1 if not, None as long as nobody has used it.
+
+        So a process that serves no data pays neither for SQLAlchemy nor for the first migration.
+        """
+        if not self._used:
+            return None
         from sqlalchemy import text
 
         try:
