@@ -12,21 +12,11 @@ from portico.core.policy import Policy
 from portico.core.settings import Secret, build
 from portico.testing import Application, MakeClient, Request
 from tests.adapters import clients
+from tests.hostile import TEXTS
 
 CANARY = "canary-1f8e"
 APPLICATION = Application(200, [(b"content-type", b"text/plain")], b"ok")
 SHELLS = {"asgi": clients.asgi, "wsgi": clients.wsgi, "rsgi": clients.rsgi}
-TEXTS = {
-    "carriage return": b"a\rb",
-    "line feed": b'a\n{"event":"access"}',
-    "escape": b"\x1b[31mred",
-    "nul": b"a\x00b",
-    "line separator": "a\u2028b\u2029".encode(),
-    "bidi": "a\u202eb\u2066".encode(),
-    "no UTF-8": b"\xff\xfe\xc0\x80",
-    "64 kB": b"x" * 65536,
-    "64 kB of escapes": "\u2028".encode() * 20000,
-}
 
 
 def no_questions(ask: Ask) -> object:

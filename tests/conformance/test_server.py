@@ -1,14 +1,19 @@
 """The server itself: one request gives one answer and one record, whichever engine runs it."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import quote_from_bytes
 
 import pytest
 
+from portico.core.access import MAX_LINE
 from tests.conformance.calls import Call, Outcome, compare
 from tests.conformance.cases import ALLOWED, PASSWORD, REFUSED
 from tests.conformance.engines import OnSocket
+from tests.hostile import TEXTS
 from tests.servers import ENGINES, serve
+from tests.wire import DEADLINE_S, NoAnswerError, request_bytes
 
 pytestmark = pytest.mark.socket
 
@@ -93,6 +98,51 @@ def test_requests_on_one_connection_are_each_completed(engines: dict[str, OnSock
                 since = len(engine.server.stdout.lines)
                 assert connection.ask(request).status == 200
                 assert engine.record(since)["outcome"] == "completed"
+
+
+@pytest.mark.parametrize("place", ["User-Agent", "X-Request-ID", "Origin", "query", "path"])
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_request_is_one_line_of_the_log(
+    engines: dict[str, OnSocket], text: bytes, place: str
+) -> None:
+    """What an engine refuses by itself is no record, but one event at most."""
+    for engine in engines.values():
+        since = len(engine.server.stdout.lines)
+        refused = is_refused(engine, hostile_request(place, text))
+        mark = mark_log(engine, since)
+        lines = engine.server.stdout.lines[since:]
+        for line in lines:
+            assert len(line) < MAX_LINE
+            assert line.isascii()
+            assert line.isprintable()
+        *own, marked = map(json.loads, lines)
+        assert marked["request_id"] == mark
+        assert len(own) <= 1
+        assert sum(event["event"] == "access" for event in own) == (0 if refused else 1)
+
+
+def is_refused(engine: OnSocket, request: bytes) -> bool:
+    """Put *request*; say whether the engine answered it by itself, or ended the connection."""
+    with engine.server.connect() as connection:
+        try:
+            return connection.ask(request).header("x-request-id") is None
+        except (NoAnswerError, ConnectionError):  # closed before all of it was read
+            return True
+
+
+def mark_log(engine: OnSocket, since: int) -> str:
+    """Put one more request, and wait until its record is there."""
+    mark = f"mark-{since}"
+    engine.ask(Call("", "/livez", headers=((b"X-Request-ID", mark.encode()),)))
+    engine.server.stdout.wait_for_line(lambda line: mark in line, DEADLINE_S, since)
+    return mark
+
+
+def hostile_request(place: str, text: bytes) -> bytes:
+    escaped = quote_from_bytes(text).encode() if place == "path" else text
+    target = {"query": b"/livez?a=" + text, "path": b"/" + escaped}.get(place, b"/livez")
+    headers = [] if place in ("query", "path") else [(place, text)]
+    return request_bytes("GET", target, headers)
 
 
 def stable(outcome: Outcome) -> dict[str, Any]:
