@@ -10,7 +10,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from portico.core.settings import (
@@ -39,7 +39,7 @@ class FileText:
         missing: Nothing is there under that name.
     """
 
-    text: str | None
+    text: str | None = field(repr=False)
     reason: str = ""
     missing: bool = False
 

@@ -14,6 +14,8 @@ NamedText = tuple[str, str | None]
 class Sources:
     """All that a resolution may look at.
 
+    Its repr leaves out the texts, in which secrets stand.
+
     Attributes:
         env: The environment.
         argv: The setting flags, as typed.
@@ -24,11 +26,11 @@ class Sources:
         prefix: What the names of environment variables start with.
     """
 
-    env: Mapping[str, str] = field(default_factory=dict)
-    argv: Sequence[str] = ()
-    dotenv: NamedText | None = None
-    file: NamedText | None = None
-    files: Mapping[str, str | None] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    argv: Sequence[str] = field(default=(), repr=False)
+    dotenv: NamedText | None = field(default=None, repr=False)
+    file: NamedText | None = field(default=None, repr=False)
+    files: Mapping[str, str | None] = field(default_factory=dict, repr=False)
     profile: str | None = None
     prefix: str = STEM
 
