@@ -57,7 +57,12 @@ MODULES = (
 )
 
 SURFACE: dict[str, set[str]] = {
-    "portico.core.encoding": {"Coding", "negotiate", "parse_accept_encoding"},
+    "portico.core.encoding": {
+        "Coding",
+        "is_compressible",
+        "negotiate",
+        "parse_accept_encoding",
+    },
     "portico.core.secure_headers": {"SecureHeaders"},
     "portico.adapters.codings": {"LARGE_PIECE", "OFFERED", "Encoder", "encoder"},
     "portico.core.access": {
@@ -258,6 +263,26 @@ SURFACE: dict[str, set[str]] = {
         "Syntax",
         "Tracing",
     },
+    "portico.core.preconditions": {"Validators", "allows_ranges", "evaluate"},
+    "portico.core.http_dates": {"format_date", "parse_date"},
+    "portico.core.media_types": {"MEDIA_TYPES", "UNKNOWN", "media_type"},
+    "portico.core.ranges": {"MOST_RANGES", "Span", "parse_ranges"},
+    "portico.core.static": {
+        "File",
+        "FilePath",
+        "INDEX",
+        "METHOD_NOT_ALLOWED",
+        "NOT_FOUND",
+        "SIBLINGS",
+        "StaticAnswer",
+        "caching",
+        "decide",
+        "is_navigation",
+        "join_fields",
+        "parse_path",
+        "redirect",
+        "wants_sibling",
+    },
     "portico.core.syntax": {
         "Columns",
         "NO_COLUMNS",
@@ -349,6 +374,15 @@ SURFACE: dict[str, set[str]] = {
         "RsgiCall",
         "WebSocketCall",
     },
+    "portico.adapters.files": {
+        "DirectoryLostError",
+        "OpenFile",
+        "ShrunkError",
+        "describe",
+        "open_file",
+        "open_folder",
+    },
+    "portico.adapters.static": {"PIECE_BYTES", "StaticFiles"},
     "portico.adapters.starlette": {"RouteReporter", "protect"},
     "portico.adapters.wsgi": {"ENVIRON_KEY", "WsgiPolicy"},
     "portico.adapters.wsgi_body": {"CountedBody", "Counter"},

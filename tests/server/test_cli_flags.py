@@ -47,8 +47,8 @@ def test_words_are_parted_into_click_s_and_the_settings_own(
 
 
 def test_the_options_of_a_command_are_told_apart() -> None:
-    assert options_with_value(serve.params) == {"--format"}
-    assert options_without_value(serve.params) == {"--asyncio", "--strict", "--help"}
+    assert options_with_value(serve.params) == {"--format", "--static"}
+    assert options_without_value(serve.params) == {"--asyncio", "--spa", "--strict", "--help"}
 
 
 def test_booleans_are_flags_without_a_value() -> None:

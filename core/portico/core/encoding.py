@@ -18,7 +18,7 @@ from portico.core.routes import Routes
 if TYPE_CHECKING:
     from portico.core.exchange import Exchange
 
-__all__ = ["Coding", "negotiate", "parse_accept_encoding"]
+__all__ = ["Coding", "is_compressible", "negotiate", "parse_accept_encoding"]
 
 # RFC 9110 12.4.2: at most three digits after the point.
 _WEIGHT: Final = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
@@ -80,6 +80,11 @@ def negotiate(value: bytes | None, offered: Sequence[str]) -> str | None:
     return None if weight <= 0.0 or preferred else best
 
 
+def is_compressible(content_type: bytes) -> bool:
+    """Say whether coding makes bodies of this type smaller."""
+    return _COMPRESSIBLE.match(content_type.lower()) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Coding:
     """Chooses the content coding; the shell compresses by it.
@@ -115,7 +120,7 @@ class Coding:
         length = own.get(b"content-length")
         if length is not None and _is_under(length, self.min_size):
             return False
-        if not _COMPRESSIBLE.match(own.get(b"content-type", b"").lower()):
+        if not is_compressible(own.get(b"content-type", b"")):
             return False
         return b"no-transform" not in own.get(b"cache-control", b"").lower()
 

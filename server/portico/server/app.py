@@ -25,6 +25,7 @@ from portico.server.lifecycle import Lifecycle
 from portico.server.logs import logs_for
 from portico.server.problems import answer_problem
 from portico.server.samplers import Samplers
+from portico.server.site import Beside
 from portico.server.state import State, state_of
 from portico.server.suffixes import is_public_suffix
 
@@ -33,7 +34,11 @@ NO_ORIGINS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def create_app(
-    settings: Settings, runtime: Runtime, *, provenance: Mapping[str, str] = NO_ORIGINS
+    settings: Settings,
+    runtime: Runtime,
+    *,
+    provenance: Mapping[str, str] = NO_ORIGINS,
+    files: ASGIApp | None = None,
 ) -> Quart:
     """Build the application for one runtime, the policy in front of it.
 
@@ -41,6 +46,7 @@ def create_app(
         settings: The effective settings.
         runtime: `trio` for Hypercorn on Trio, `asyncio` for Uvicorn and Granian.
         provenance: Origin text by dotted path, as a resolution has it.
+        files: What serves every path that is not the API's own.
     """
     app = APPLICATIONS[runtime]("portico.server", static_folder=None)
     configure(app)
@@ -51,6 +57,9 @@ def create_app(
     follow_lifespan(app, settings.server.thread_limit)
     # Here, not around the application, so that its test client meets the policy too.
     served: Any = app
+    if files is not None:
+        rules = [rule.rule for rule in app.url_map.iter_rules()]
+        served.asgi_app = Beside.by_rules(served.asgi_app, files, rules)
     served.asgi_app = with_policy(served.asgi_app, settings, routes=api.ROUTES)
     sample_beside_lifespan(app, served.asgi_app)
     return app

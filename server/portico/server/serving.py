@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ from portico.server.loading import LoadError, load_application
 from portico.server.machine import list_shortages, raise_descriptor_limit, read_figures
 from portico.server.pending import list_pending
 from portico.server.reload import is_watched, watch_and_serve
+from portico.server.site import Site, SiteError
 from portico.server.startup import StartReport
 
 EXIT_USAGE: Final = 2
@@ -35,6 +37,7 @@ class ServerApplication:
         provenance: Origin of each setting, for the administration's pages.
         target: Import string of another application than the server's own.
         bridged: Whether that one knows asyncio only and is to run on Trio.
+        site: Files to serve beside the server's own application.
     """
 
     settings: Settings
@@ -42,6 +45,7 @@ class ServerApplication:
     provenance: Mapping[str, str]
     target: str | None = None
     bridged: bool = False
+    site: Site | None = None
     _drain: Callable[[], None] | None = field(default=None, init=False)
 
     def __call__(self) -> ASGIApp:
@@ -69,7 +73,9 @@ class ServerApplication:
         from portico.server.app import create_app
         from portico.server.state import state_of
 
-        app = create_app(self.settings, RUNTIMES[self.engine], provenance=self.provenance)
+        files = None if self.site is None else self.site.files()
+        runtime = RUNTIMES[self.engine]
+        app = create_app(self.settings, runtime, provenance=self.provenance, files=files)
         self._drain = state_of(app).lifecycle.drain
         return cast("ASGIApp", app)
 
@@ -196,6 +202,7 @@ def serve(
     *,
     target: str | None = None,
     asyncio_app: bool = False,
+    site: Site | None = None,
     read: Sequence[str] = (),
     resolve_again: Callable[[], Resolution | None] = lambda: None,
 ) -> int:
@@ -205,6 +212,7 @@ def serve(
         resolution: Without problems; its warnings have been shown.
         target: Import string of an application to serve in place of the server's own.
         asyncio_app: Whether that one knows asyncio only; the server's own knows both.
+        site: Files to serve beside the server's own application.
         read: Names of the sources that the settings came from.
         resolve_again: Reads the sources anew at SIGHUP; None if there are problems, which it has
             reported.
@@ -225,13 +233,16 @@ def serve(
     try:
         keep_local_certificate(settings)
         check(launch.plan, target)
+        if site is not None:
+            site.check()
         pending = list_pending(launch.plan.engine, chosen_paths(resolution))
         shortages = list_shortages(launch.plan.max_connections)
         report.warn([*launch.words.warnings, *shortages, *pending])
-        return run(resolution, launch, target, report, resolve_again)
+        make = partial(application_of, target=target, site=site)
+        return run(resolution, launch, make, report, resolve_again)
     except TlsError as error:
         return report.fail(error, EXIT_SETTINGS)
-    except (BindError, LoadError) as error:
+    except (BindError, LoadError, SiteError) as error:
         return report.fail(error, EXIT_USAGE)
 
 
@@ -258,7 +269,7 @@ def check(plan: LaunchPlan, target: str | None) -> None:
 def run(
     resolution: Resolution,
     launch: Launch,
-    target: str | None,
+    make: Callable[[Resolution, LaunchPlan], ServerApplication],
     report: StartReport,
     resolve_again: Callable[[], Resolution | None],
 ) -> int:
@@ -268,7 +279,7 @@ def run(
     plan = launch.plan
     # Also where the application is made elsewhere: supervisors log too.
     logs.configure(settings_of(resolution).telemetry)
-    application = application_of(resolution, plan, target)
+    application = make(resolution, plan)
     if plan.engine != "hypercorn":
         return serve_on_asyncio(application, plan, report)
     from portico.server.host.launching import Served, serve
@@ -278,7 +289,7 @@ def run(
         if following is None:
             return None
         next_plan = plan_launch(following, asyncio_app=plan.asyncio_app).plan
-        application = application_of(following, next_plan, target)
+        application = make(following, next_plan)
         return Served(application.or_exit, next_plan, application.drain)
 
     return serve(application.or_exit, plan, report.listening, application.drain, served_next)
@@ -301,7 +312,7 @@ def serve_on_asyncio(application: ServerApplication, plan: LaunchPlan, report: S
 
 
 def application_of(
-    resolution: Resolution, plan: LaunchPlan, target: str | None
+    resolution: Resolution, plan: LaunchPlan, *, target: str | None, site: Site | None
 ) -> ServerApplication:
     """Return what makes the application of *resolution* in a worker."""
     return ServerApplication(
@@ -310,6 +321,7 @@ def application_of(
         dict(resolution.provenance),
         target,
         bridged=plan.asyncio_app and RUNTIMES[plan.engine] == "trio",
+        site=site,
     )
 
 

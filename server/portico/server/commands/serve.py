@@ -9,7 +9,7 @@ from portico.core.settings import Resolution
 from portico.core.settings.report import is_valid, sources_read
 from portico.server.commands.flags import setting_flags
 from portico.server.commands.options import settings_command, strict_option
-from portico.server.commands.output import format_option
+from portico.server.commands.output import format_option, warn
 from portico.server.commands.settings import SettingsError, show_warnings, valid_settings
 from portico.server.reload import MARK
 from portico.server.sources import load
@@ -23,11 +23,32 @@ from portico.server.sources import load
     is_flag=True,
     help="TARGET knows asyncio only; on Trio it runs through trio-asyncio.",
 )
+@click.option(
+    "--static",
+    "directory",
+    type=click.Path(),
+    metavar="DIR",
+    help=(
+        "Serve the files in DIR too, for every path outside the API's own: /v1, /latest, /docs,"
+        " /openapi.json and the probes."
+    ),
+)
+@click.option(
+    "--spa",
+    is_flag=True,
+    help="Answer a browser's navigation to what is no file with DIR's index.html.",
+)
 @strict_option
 @format_option
 @click.pass_context
 def serve(
-    ctx: click.Context, target: str | None, asyncio_app: bool, strict: bool, output_format: str
+    ctx: click.Context,
+    target: str | None,
+    asyncio_app: bool,
+    directory: str | None,
+    spa: bool,
+    strict: bool,
+    output_format: str,
 ) -> int:
     """Run the server; with TARGET (package.module:app) the same policy before that application.
 
@@ -39,7 +60,15 @@ def serve(
         show_warnings(resolution)
     gc.enable()
     # Engines and Quart cost more than all the rest: not before the settings are known to be good.
+    from portico.server.serving import EXIT_USAGE
     from portico.server.serving import serve as serve_settings
+    from portico.server.site import Site, SiteError
+
+    try:
+        site = Site.of(directory, spa=spa, target=target)
+    except SiteError as error:
+        warn(f"portico: {error}")
+        return EXIT_USAGE
 
     def resolve_again() -> Resolution | None:
         following = load(setting_flags(ctx))
@@ -53,6 +82,7 @@ def serve(
         resolution,
         target=target,
         asyncio_app=asyncio_app,
+        site=site,
         read=sources_read(resolution),
         resolve_again=resolve_again,
     )
