@@ -3,11 +3,13 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.exchanges import ALLOWED, from_origin, wire
 from bench.measure import Figure, Target, interleave, speed, whole
 from bench.over_sockets import loaded
 from bench.servers import module_command, serving
+from portico.server.local_certificate import LocalCertificate, local_certificate
 
 PORTICO = [str(Path(sys.executable).with_name("portico")), "serve", "--port", "0"]
 PEERS = "bench.peers.handlers"
@@ -22,6 +24,17 @@ SERVERS = {
     "routes on the host": [*PORTICO, f"{PEERS}:app"],
     "routes on the FastAPI stack": module_command(PEERS, "fastapi"),
 }
+
+
+def tls_servers(files: LocalCertificate) -> dict[str, list[str]]:
+    """The servers that speak TLS, with one certificate."""
+    paths = [str(files.certificate), str(files.key)]
+    return {
+        "full server on the host over TLS": [
+            *(*PORTICO, "--tls-cert", paths[0], "--tls-key", paths[1])
+        ],
+        "FastAPI stack over TLS": [*module_command(PEERS, "fastapi"), *paths],
+    }
 
 
 def get(path: bytes) -> bytes:
@@ -39,6 +52,10 @@ def post(path: bytes, body: bytes) -> bytes:
 # The case, the server it loads, what it sends, and the share of the requests that it is worth.
 CASES: dict[str, tuple[str, bytes, float]] = {
     **{name: (name, get(b"/v1/health/"), 1.0) for name in list(SERVERS)[:4]},
+    **{
+        name: (name, get(b"/v1/health/"), 1.0)
+        for name in ("full server on the host over TLS", "FastAPI stack over TLS")
+    },
     "health on the FastAPI stack": ("routes on the FastAPI stack", get(b"/v1/health/"), 1.0),
     "16 KiB of JSON on the host": ("routes on the host", post(b"/items", BODY), 0.5),
     "16 KiB of JSON on FastAPI": ("routes on the FastAPI stack", post(b"/items", BODY), 0.5),
@@ -46,7 +63,7 @@ CASES: dict[str, tuple[str, bytes, float]] = {
     "100 events on FastAPI": ("routes on the FastAPI stack", get(b"/events"), 0.2),
 }
 
-FIGURES: dict[str, tuple[str, str, Target]] = {
+FIGURES: dict[str, tuple[str, str, Target | None]] = {
     "raw application, host / stock Hypercorn on Trio": (
         "raw application on the host",
         "raw application on stock Hypercorn",
@@ -61,6 +78,16 @@ FIGURES: dict[str, tuple[str, str, Target]] = {
         "full server on the host",
         "health on the FastAPI stack",
         Target(1.7, floor=True),
+    ),
+    "HTTP/1.1 over TLS, full server on the host / FastAPI stack on Uvicorn": (
+        "full server on the host over TLS",
+        "FastAPI stack over TLS",
+        None,
+    ),
+    "HTTP/1.1 over TLS / in the clear, full server on the host": (
+        "full server on the host over TLS",
+        "full server on the host",
+        None,
     ),
     "POST of 16 KiB JSON, host / FastAPI stack on Uvicorn": (
         "16 KiB of JSON on the host",
@@ -78,7 +105,9 @@ FIGURES: dict[str, tuple[str, str, Target]] = {
 def measure(rounds: int, requests: int) -> list[Figure]:
     """The figures; all servers run side by side, one is loaded at a time."""
     with ExitStack() as stack:
-        running = {name: stack.enter_context(serving(cmd)) for name, cmd in SERVERS.items()}
+        files = local_certificate(Path(stack.enter_context(TemporaryDirectory())))
+        commands = SERVERS | tls_servers(files)
+        running = {name: stack.enter_context(serving(cmd)) for name, cmd in commands.items()}
         cases = {
             name: loaded(running[server], int(requests * share), sent)
             for name, (server, sent, share) in CASES.items()

@@ -1,4 +1,4 @@
-"""A closed-loop HTTP/1.1 client on raw sockets.
+"""A closed-loop HTTP/1.1 client on raw sockets, in the clear or over TLS.
 
 Each connection sends its next request when the last one is answered. The client is far cheaper than
 any server here, so the server is never idle.
@@ -6,8 +6,10 @@ any server here, so the server is never idle.
 
 import selectors
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 CONNECTIONS = 32
 SILENCE_S = 30.0
@@ -18,9 +20,11 @@ class Connection:
 
     __slots__ = ("_received", "socket")
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], *, tls: bool = False) -> None:
         self.socket = socket.create_connection(address, timeout=SILENCE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = client_context().wrap_socket(self.socket)
         self._received = b""
 
     def answered(self) -> bool:
@@ -29,12 +33,24 @@ class Connection:
         if not received:
             raise ConnectionError("the server closed a keep-alive connection")
         self._received += received
+        # What TLS has decrypted already makes no socket readable.
+        while isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            self._received += self.socket.recv(65536)
         if not is_complete(self._received):
             return False
         if not self._received.startswith(b"HTTP/1.1 200"):
             raise ConnectionError(f"not a 200: {self._received[:200]!r}")
         self._received = b""
         return True
+
+
+@cache
+def client_context() -> ssl.SSLContext:
+    """TLS for HTTP/1.1 with a server whose certificate is its own; session tickets as they come."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def is_complete(answer: bytes) -> bool:
@@ -56,9 +72,11 @@ def content_length(answer: bytes) -> int:
 
 
 @contextmanager
-def connections(address: tuple[str, int], count: int = CONNECTIONS) -> Iterator[list[Connection]]:
+def connections(
+    address: tuple[str, int], count: int = CONNECTIONS, *, tls: bool = False
+) -> Iterator[list[Connection]]:
     """*count* open connections to *address*, closed at the end."""
-    opened = [Connection(address) for _ in range(count)]
+    opened = [Connection(address, tls=tls) for _ in range(count)]
     try:
         yield opened
     finally:

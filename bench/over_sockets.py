@@ -60,7 +60,7 @@ def loaded(server: Server, requests: int, request: bytes = HEALTH) -> Callable[[
     """The case that sends *requests* and returns the server's CPU seconds for one of them."""
 
     def case() -> float:
-        with load.connections(server.address) as opened:
+        with load.connections(server.address, tls=server.tls) as opened:
             load.run(opened, request, len(opened) * 4)
             before = server.cpu_s()
             load.run(opened, request, requests)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 STOP_S = 20.0
@@ -17,10 +17,11 @@ STOP_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: its address, and the root of its process tree."""
+    """A running server: its address, the root of its process tree, and whether it speaks TLS."""
 
     address: tuple[str, int]
     pid: int
+    tls: bool = False
 
     def cpu_s(self) -> float:
         """CPU seconds, user and system, that the whole process tree has used."""
@@ -39,12 +40,12 @@ def serving(command: Sequence[str]) -> Iterator[Server]:
     """
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as process:
         try:
-            address = listening_address(process)
+            url = listening_at(process)
             with subprocess.Popen(
                 ["wc", "-l"], stdin=process.stdout, stdout=subprocess.DEVNULL
             ) as drain:
                 try:
-                    yield Server(address, process.pid)
+                    yield Server(address_of(url), process.pid, url.scheme == "https")
                 finally:
                     end(process)
                     drain.wait(STOP_S)
@@ -58,15 +59,19 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONUNBUFFERED": "1", "LETTA_LOG_FORMAT": "json"}
 
 
-def listening_address(process: "subprocess.Popen[bytes]") -> tuple[str, int]:
-    """The address in the ``listening`` line; lines before it are passed over."""
+def listening_at(process: "subprocess.Popen[bytes]") -> SplitResult:
+    """The URL in the ``listening`` line; lines before it are passed over."""
     assert process.stdout is not None
     for line in iter(process.stdout.readline, b""):
         url = listening_url(line)
         if url is not None:
-            parts = urlsplit(url)
-            return parts.hostname or "127.0.0.1", parts.port or 80
+            return urlsplit(url)
     raise RuntimeError(f"{process.args!r} ended with {process.wait()} before it listened")
+
+
+def address_of(url: SplitResult) -> tuple[str, int]:
+    """Host and port of *url*."""
+    return url.hostname or "127.0.0.1", url.port or 80
 
 
 def listening_url(line: bytes) -> str | None:

@@ -7,7 +7,7 @@ a stack's name, serves on 127.0.0.1 with a free port and prints a ``listening`` 
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import hypercorn.trio
@@ -91,8 +91,8 @@ def serve_portico_on_stock(listener: socket.socket) -> None:
     on_stock_hypercorn(listener, create_app(settings, "trio"))
 
 
-def serve_fastapi(listener: socket.socket) -> None:
-    """The reference's stack with the same routes."""
+def serve_fastapi(listener: socket.socket, *files: str) -> None:
+    """The reference's stack with the same routes; over TLS with certificate and key."""
     stack = create_fastapi()
 
     @stack.post("/items")
@@ -103,11 +103,19 @@ def serve_fastapi(listener: socket.socket) -> None:
     async def send_events() -> StreamingResponse:
         return StreamingResponse(events(), media_type="text/event-stream")
 
-    config = uvicorn.Config(stack, loop="uvloop", access_log=False, log_level="warning")
+    certificate, key = files or (None, None)
+    config = uvicorn.Config(
+        stack,
+        loop="uvloop",
+        access_log=False,
+        log_level="warning",
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 
-STACKS = {
+STACKS: dict[str, Callable[..., None]] = {
     "raw-on-host": serve_raw_on_host,
     "raw-on-stock": lambda listener: on_stock_hypercorn(listener, raw),
     "portico-on-stock": serve_portico_on_stock,
@@ -115,17 +123,18 @@ STACKS = {
 }
 
 
-def main(stack: str) -> None:
-    """Serve the stack of that name on a free port of loopback."""
+def main(stack: str, *files: str) -> None:
+    """Serve the stack of that name on a free port of loopback; over TLS with *files*."""
     if stack == "fastapi":
         from bench.peers import fastapi_stack
 
         fastapi_stack.configure_log()
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     port = listener.getsockname()[1]
-    print(json.dumps({"event": "listening", "url": f"http://127.0.0.1:{port}"}), flush=True)
-    STACKS[stack](listener)
+    scheme = "https" if files else "http"
+    print(json.dumps({"event": "listening", "url": f"{scheme}://127.0.0.1:{port}"}), flush=True)
+    STACKS[stack](listener, *files)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
