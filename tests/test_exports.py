@@ -430,6 +430,7 @@ SURFACE: dict[str, set[str]] = {
         "parameters",
     },
     "portico.adapters.scope": {
+        "DISCONNECT_EXTENSION",
         "Scope",
         "read_head",
         "read_path",

@@ -9,6 +9,10 @@ import trio
 import trio.testing
 from quart_trio import QuartTrio
 
+from portico.adapters.asgi import PolicyMiddleware
+from portico.core.access import AccessRecord
+from portico.core.policy import Policy
+from portico.core.settings import Settings
 from portico.server.inline import InlineHTTPConnection, InlineQuartTrio
 from tests.server.host.wiring import DEADLINE_S, Client, Running, running
 
@@ -223,6 +227,35 @@ async def test_a_client_that_leaves_cancels_its_handler(kind: type[QuartTrio]) -
             await told.cancelled.wait()
         assert (await asked(run, get(b"/plain"))).status == 201
         assert run.reported == []
+
+
+async def test_the_policy_hears_of_a_client_that_leaves(kind: type[QuartTrio]) -> None:
+    told = Events()
+    records: list[AccessRecord] = []
+    errors: list[Exception] = []
+    recorded = trio.Event()
+
+    def record_it(record: AccessRecord) -> None:
+        records.append(record)
+        recorded.set()
+
+    served: Any = make(kind, told)
+    app = PolicyMiddleware(
+        served,
+        Policy.compile(Settings()),
+        on_record=record_it,
+        on_error=lambda error, _: errors.append(error),
+    )
+    async with running(app) as run:
+        client = await run.client()
+        await client.send(get(b"/wait"))
+        await told.begun.wait()
+        await client.stream.aclose()
+        with trio.fail_after(DEADLINE_S):
+            await recorded.wait()
+    (record,) = records
+    assert (record.outcome, record.reason, record.status) == ("client_disconnected", None, None)
+    assert errors == run.reported == []
 
 
 async def test_a_client_that_leaves_within_its_upload_is_no_error(kind: type[QuartTrio]) -> None:

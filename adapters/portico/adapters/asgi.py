@@ -22,7 +22,7 @@ from portico.adapters.asgi_call import (
 )
 from portico.adapters.codings import LARGE_PIECE, Encoder, encoder
 from portico.adapters.rate_memory import RateMemory
-from portico.adapters.scope import Scope
+from portico.adapters.scope import DISCONNECT_EXTENSION, Scope
 from portico.core.access import AccessRecord
 from portico.core.events import PROCEED, Abort, Ask, Proceed, RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
@@ -163,10 +163,16 @@ class _HttpCall(Call):
         extensions = scope.get("extensions") or {}
         if shell.in_thread is not None and not _FILES.isdisjoint(extensions):
             self._scope = {**scope, "extensions": _without_files(extensions)}
+        # An application that the host cancels does not receive that its client has left.
+        if DISCONNECT_EXTENSION in extensions:
+            extensions[DISCONNECT_EXTENSION]["on_disconnect"](self._notice_leaving)
         self._encode: Encoder | None = None
         self._held: Message | None = None
         self._trailers = False
         self._whole = False
+
+    def _notice_leaving(self) -> None:
+        self.gone = not self.over
 
     async def respond(self, answer: Respond) -> None:
         """Send an answer of the policy's own."""

@@ -10,9 +10,12 @@ from urllib.parse import quote, unquote
 
 from portico.core.events import RequestHead
 
-__all__ = ["Scope", "read_head", "read_path"]
+__all__ = ["DISCONNECT_EXTENSION", "Scope", "read_head", "read_path"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
+
+DISCONNECT_EXTENSION: Final = "portico.disconnect"
+"""Of Portico's host: ``on_disconnect`` takes what is called at the moment the client leaves."""
 
 _PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"  # RFC 3986 3.3, pchar
 

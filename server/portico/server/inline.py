@@ -21,7 +21,7 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from portico.server.host.connection import DISCONNECT_EXTENSION
+from portico.adapters.scope import DISCONNECT_EXTENSION
 from portico.server.host.foundations import Names, lacking
 
 NAMES: Final[Names] = {

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-DISCONNECT_EXTENSION = "portico.disconnect"
-
 _DISCARD_BYTES = 256 * 1024
 _LINGER_S = 2.0
 _FIRST_REQUEST_S = 1.0

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import h11
 import trio
 
+from portico.adapters.scope import DISCONNECT_EXTENSION
 from portico.server.host.body import RequestBody
-from portico.server.host.connection import DISCONNECT_EXTENSION, Connection, Message, Phase
+from portico.server.host.connection import Connection, Message, Phase
 from portico.server.host.context import own_errors, run_in
 from portico.server.host.plain_head import read_plain
 from portico.server.host.request import (

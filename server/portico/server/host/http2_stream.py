@@ -8,8 +8,9 @@ import trio
 from h2.errors import ErrorCodes
 from trio.lowlevel import ParkingLot
 
+from portico.adapters.scope import DISCONNECT_EXTENSION
 from portico.server.host.body import Patience
-from portico.server.host.connection import DISCONNECT_EXTENSION, Message
+from portico.server.host.connection import Message
 from portico.server.host.context import own_errors, run_in
 from portico.server.host.http2_response import Http2Response
 from portico.server.host.request import Head, http_scope
