@@ -7,7 +7,7 @@ import socket
 import ssl
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -15,12 +15,13 @@ import trio
 import trio.testing
 
 from portico.server.host.worker import Limits
-from tests.server.host.peers import secure, server_context
+from tests.server.host.peers import client_context, secure, server_context
 from tests.server.host.wiring import (
     DEADLINE_S,
     Client,
     Message,
     Running,
+    bound,
     echo,
     read_body,
     reply,
@@ -391,3 +392,58 @@ async def test_content_in_tiny_chunks_keeps_nobody_waiting() -> None:
             assert (await probe.response()).body == b"ok"
             assert state["taken"] < 10000
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+async def test_a_drain_does_not_wait_for_handshakes_that_nobody_goes_on_with(protocol: str) -> None:
+    async with running(echo, tls=server_context()) as run:
+        await run.client()  # says nothing
+        late = await run.client()
+        await until(lambda: run.worker.admitted == 2)
+        started = trio.current_time()
+        run.drain.set()
+        await until(lambda: run.worker.draining)
+        stream: Any = trio.SSLStream(
+            late.stream,
+            client_context(protocol),
+            server_hostname="localhost",
+            https_compatible=True,
+        )
+        with suppress(trio.BrokenResourceError):  # it may go on, and is let go soon
+            await stream.do_handshake()
+            while await stream.receive_some():
+                pass
+        await until(lambda: run.worker.admitted == 0)
+        assert trio.current_time() - started < 3
+
+
+class Listener:
+    """A listening socket whose queue holds connections that failed before they were accepted."""
+
+    def __init__(self, sock: socket.socket, failures: list[int]) -> None:
+        self._sock = sock
+        self.failures = failures
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def accept(self) -> Any:
+        if self.failures:
+            raise OSError(self.failures.pop(), "failed in the queue")
+        return self._sock.accept()
+
+
+async def test_a_connection_that_failed_in_the_queue_does_not_end_the_worker() -> None:
+    """accept(2): Linux hands the network's errors on with the connection."""
+    failures = [errno.EPROTO, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EPERM]
+    async with running(echo) as run, trio.open_nursery() as nursery:
+        with bound() as sock:
+            listener: Any = Listener(sock, failures)
+            nursery.start_soon(run.worker.accept, listener, nursery)
+            client = Client(await trio.open_tcp_stream(*sock.getsockname()))
+            await client.stream.send_all(GET)
+            assert (await client.response()).status == 200
+            await client.stream.aclose()
+            nursery.cancel_scope.cancel()
+    assert failures == []
+    assert run.reported == []

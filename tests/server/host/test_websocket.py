@@ -439,3 +439,23 @@ async def test_nothing_can_be_sent_after_the_end() -> None:
         assert (await peer.end())[0] == 1000
         await until(lambda: run.worker.state["ends"])
         assert run.reported == []
+
+
+async def test_a_flood_of_fragments_keeps_nobody_waiting() -> None:
+    """Those of one read once held the event loop until all were parsed."""
+    answered: list[str] = []
+
+    async def hear(name: str, peer: WebSocketPeer) -> None:
+        await peer.frame()
+        answered.append(name)
+
+    async with running(chat, state=ends()) as run:
+        flood, calm = await opened(run), await opened(run)
+        async with trio.open_nursery() as nursery:
+            fragments = b"\x02\x80abcd" + b"\x00\x80abcd" * 10000 + b"\x80\x81abcdx"
+            await flood.stream.send_all(fragments)
+            await calm.text("calm")
+            nursery.start_soon(hear, "flood", flood)
+            nursery.start_soon(hear, "calm", calm)
+        assert answered == ["calm", "flood"]
+        assert run.reported == []

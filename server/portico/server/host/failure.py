@@ -13,3 +13,13 @@ def find(
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found
+
+
+class AcceptError(OSError):
+    """The process or the machine has no descriptor, or no memory, for one more connection."""
+
+    def __str__(self) -> str:
+        return (
+            f"a connection was turned away: {self.strerror}: raise the limit of open files "
+            "(ulimit -n), or lower server.max_connections below it"
+        )

@@ -12,7 +12,7 @@ import structlog
 from portico.adapters.engine import AppFactory, WorkerFactory
 from portico.adapters.sockets import listening_on_all, url_of
 from portico.core.launch import LaunchPlan, reveal
-from portico.server.host.failure import LifespanError
+from portico.server.host.failure import AcceptError, LifespanError
 from portico.server.host.foundations import FoundationError, check
 from portico.server.host.notify import notify, watchdog_interval_s
 from portico.server.host.supervisor import EXIT_FAILED, EXIT_UNUSABLE, Generation, Supervisor
@@ -178,6 +178,8 @@ def _report(error: BaseException) -> None:
     logger = structlog.get_logger()
     if isinstance(error, LifespanError):
         logger.critical(str(error))
+    elif isinstance(error, AcceptError):
+        logger.error(str(error))
     else:
         logger.error("the application failed", exc_info=error)
 

@@ -32,6 +32,8 @@ SERVICE_RESTART: Final = 1012  # IANA's registry of close codes
 _WAITING_MAX = 16
 _WAITING_BYTES_MAX = 1024 * 1024
 _FAREWELL_S = 2.0
+# A frame without content costs as much as any: others have their turn between.
+_FRAMES_PER_TURN = 8
 
 
 class WebSocket:
@@ -216,8 +218,10 @@ class WebSocket:
                 self._pinged = False
                 connection.read_by = self._worker.now + self._worker.limits.websocket_ping_s
                 self._frames.receive_data(data)
-                for event in self._frames.events():
+                for number, event in enumerate(self._frames.events(), 1):
                     await self._take(event)
+                    if number % _FRAMES_PER_TURN == 0:
+                        await trio.lowlevel.checkpoint()
                 if self._end is not None and not self._farewell_due:
                     return
                 data = await transport.receive_when_ready()

@@ -7,6 +7,7 @@ import select
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from time import time
@@ -17,6 +18,7 @@ import trio
 from portico.adapters.draining import Drain
 from portico.server.host.connection import Connection
 from portico.server.host.context import own_errors
+from portico.server.host.failure import AcceptError
 from portico.server.host.http1 import Http1
 from portico.server.host.http2 import Http2
 from portico.server.host.lifespan import lifespan
@@ -36,6 +38,22 @@ Report = Callable[[BaseException], None]
 _TICK_S = 0.2
 _ACCEPT_BURST = 64
 _HANGUP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+_HANDSHAKE_AT_END_S = 1.0
+# accept(2): what the network did to a connection that waited to be accepted concerns it alone.
+_PASSING = frozenset(
+    (
+        errno.EAGAIN,
+        errno.ECONNABORTED,
+        errno.EPERM,
+        errno.EPROTO,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EOPNOTSUPP,
+    )
+)
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
@@ -79,6 +97,7 @@ class Worker:
     max_requests: int | None = None
     _empty: trio.Event = field(default_factory=trio.Event)
     _spare: int = -1
+    _handshakes: set[trio.CancelScope] = field(default_factory=set)
 
     @property
     def date(self) -> bytes:
@@ -140,12 +159,12 @@ class Worker:
             for _ in range(_ACCEPT_BURST):
                 try:
                     sock, _ = listener.accept()
-                except (BlockingIOError, ConnectionAbortedError):
-                    break
                 except OSError as error:
+                    if error.errno in _PASSING:
+                        break
                     if error.errno not in _EXHAUSTED:
                         raise
-                    self.report(error)
+                    self.report(AcceptError(error.errno, error.strerror))
                     self._shed(listener)
                     await trio.sleep(_TICK_S)
                     break
@@ -155,10 +174,8 @@ class Worker:
         """Out of descriptors: use the spare one to hang up on the next client in the queue."""
         if self._spare >= 0:
             os.close(self._spare)
-        try:
+        with suppress(OSError):  # it has left, or others of this process were faster
             listener.accept()[0].close()
-        except OSError as error:
-            self.report(error)
         self.reserve()
 
     def reserve(self) -> None:
@@ -216,6 +233,8 @@ class Worker:
         speak = Http2 if alpn == "h2" else Http1
         connection = speak(transport, self, client=client, server=server)
         self.connections.add(connection)
+        if self.draining:
+            connection.retire()
         try:
             await connection.run()
         finally:
@@ -226,12 +245,15 @@ class Worker:
         if self.tls is None:
             return SocketTransport(sock), None
         transport = TLSTransport(sock, self.tls)
-        with trio.move_on_after(self.limits.header_timeout_s):
+        with trio.move_on_after(self.limits.header_timeout_s) as patience:
+            self._handshakes.add(patience)
             try:
                 await transport.handshake()
             except ClearTextError:
                 sock.send(problem(400, self.date_line, "this port speaks HTTPS"))
                 raise
+            finally:
+                self._handshakes.discard(patience)
             return transport, transport.alpn
         raise ConnectionLostError("the TLS handshake did not arrive in time")
 
@@ -242,6 +264,8 @@ class Worker:
         self.draining = True
         for connection in tuple(self.connections):
             connection.retire()
+        for patience in self._handshakes:
+            patience.deadline = min(patience.deadline, trio.current_time() + _HANDSHAKE_AT_END_S)
         self.ending.begin()
         if self.admitted:
             with trio.move_on_after(self.limits.grace_s):
