@@ -7,7 +7,7 @@ which the next one fails with a reason.
 
 from collections.abc import Collection
 from contextlib import suppress
-from time import monotonic_ns
+from itertools import count
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,9 +20,17 @@ from portico.core.settings import Settings
 from portico.server.db.database import Database, UnavailableError
 from portico.server.models.catalogue import Catalogue, ServiceKeyError
 from portico.server.models.provider import ModelError, Reply, UnknownModelError
-from portico.server.runs.frames import show_stop, show_usage
+from portico.server.runs.endings import (
+    BROKEN,
+    STOPPED,
+    UNSTORED,
+    ending_of,
+    key_error,
+    tell_end,
+)
 from portico.server.runs.live import LiveTurn, Shape
-from portico.server.runs.turn import Ending, Opening
+from portico.server.runs.traces import Traces
+from portico.server.runs.turn import Ending, Opening, Trace
 from portico.server.samplers import LifespanHandler
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
@@ -30,14 +38,18 @@ log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 BEAT_S: Final = 0.5
 """How often leases are renewed, events stored and cancellations of other processes seen."""
 SWEEP_BEATS: Final = 20
-STATUSES: Final = {"end_turn": "completed", "cancelled": "cancelled"}
-STOPPED: Final = "The server was stopped before the turn was over; send the message again."
+RETRY_WAITS_S: Final = (0.1, 0.3, 1.0, 2.0)
+"""Between the attempts to store the end of a turn; less than a lease in all."""
 
 
 class UnknownAgentError(HTTPException):
     """There is no such agent, or not for this user."""
 
     code = 404
+
+
+class OverError(Exception):
+    """A turn cannot be ended: it is over already."""
 
 
 class Runs:
@@ -51,6 +63,7 @@ class Runs:
         self._live: dict[str, LiveTurn] = {}
         self._stopping = False
         self.owner = str(uuid4())
+        self.traces = Traces(database)
 
     def find(self, run_id: str) -> LiveTurn | None:
         """Give a run that goes on here."""
@@ -84,6 +97,8 @@ class Runs:
         for turn in list(self._live.values()):
             turn.scope.cancel()
             await turn.finished.wait()
+        with suppress(UnavailableError):  # there is no later
+            await self.traces.flush()
 
     async def begin(self, opening: Opening, shape: Shape) -> LiveTurn | str:
         """Begin a turn; or give the id of the run that the same request has begun before.
@@ -124,7 +139,7 @@ class Runs:
         )
         for run_id in found:
             if turn := self._live.get(run_id):
-                turn.scope.cancel()
+                self._cancel(turn)
         return found
 
     async def _carry_out(self, turn: LiveTurn, failure: ModelError | None) -> None:
@@ -143,7 +158,7 @@ class Runs:
             error = raised if isinstance(raised, ModelError) else key_error(raised)
         except Exception as raised:
             log.error("turn failed", exc_info=raised, run_id=turn.begun.run_id)
-            error = ModelError("llm_error", "The turn failed; the server's log has the reason.")
+            error = BROKEN
         finally:
             # Also when the process stops: then this is the last thing that is stored of it.
             with anyio.CancelScope(shield=True):
@@ -157,138 +172,105 @@ class Runs:
         if turn.scope.cancelled_caught and not self._stopping:
             reason = "cancelled"
         elif error is None and reason is None:
-            error = ModelError("stream_incomplete", STOPPED)
+            error = STOPPED
         if error is not None:
             turn.failure, reason = error, "llm_api_error"
         turn.ending = True
-        stored = False
+        tell_end(turn, error, reason or "end_turn")
         try:
             async with turn.storing:
-                await self._store(turn, reply, error, reason or "end_turn")
-                stored = True
-        except HTTPException as raised:
-            turn.failure = raised
-            log.error("turn not stored", run_id=turn.begun.run_id, error=str(raised))
+                ending = ending_of(turn, error, reason or "end_turn", self._settings.telemetry)
+                turn.result = ending.response
+                self._tell_call(turn, ending, reply)
+                await self._store(turn, ending)
+        except Exception as raised:
+            log.error("turn not stored", exc_info=raised, run_id=turn.begun.run_id)
+            turn.failure = UNSTORED
+            turn.lost(UNSTORED)
         finally:
             self._live.pop(turn.begun.run_id or turn.begun.step_id, None)
-            turn.finish(stored=stored)
+            turn.finish()
 
-    async def _store(
-        self,
-        turn: LiveTurn,
-        reply: Reply | None,
-        error: ModelError | None,
-        reason: str,
-    ) -> None:
+    async def _store(self, turn: LiveTurn, ending: Ending) -> None:
+        """Store the end of *turn*; where that never works its lease expires, and so it fails."""
         from portico.server.db.queries import turns
 
-        status = STATUSES.get(reason, "failed")
-        tell_end(turn, error, reason)
-        turn.result = result_of(turn, reason)
-        telemetry = self._settings.telemetry
-        duration_ns = monotonic_ns() - turn.began_ns
-        kept = turn.unsaved() if turn.begun.run_id and turn.shape.streams else ()
-        ending = Ending(
-            status=status,
-            stop_reason=reason,
-            text=turn.text,
-            message_id=turn.said.id,
-            otid=turn.said.otid,
-            usage=(turn.usage.prompt_tokens, turn.usage.completion_tokens),
-            duration_ns=duration_ns,
-            ttft_ns=turn.ttft_ns,
-            response=turn.result,
-            error=described(error),
-            trace=(reply.request, reply.response)
-            if reply is not None and telemetry.track_provider_trace
-            else None,
-            events=kept,
-            keep_input=telemetry.track_errored_messages,
-            with_reason=telemetry.track_stop_reason,
-            with_last_run=telemetry.track_last_agent_run,
-        )
-        if telemetry.llm_api_logging:
-            self._log_call(turn, status, duration_ns, reply)
-        await self._database.write(
-            lambda s: turns.end(s, turn.begun, turn.agent_id, ending, turn.model)
-        )
+        for wait_s in (*RETRY_WAITS_S, None):
+            try:
+                stored = await self._database.write(
+                    lambda s: turns.end(s, turn.begun, turn.agent_id, ending, turn.model)
+                )
+            except UnavailableError:
+                if wait_s is None:
+                    raise
+                await anyio.sleep(wait_s)
+                continue
+            if not stored:
+                raise OverError("the run or its agent is gone, or its lease had expired")
+            return
 
-    def _log_call(self, turn: LiveTurn, status: str, duration_ns: int, reply: Reply | None) -> None:
+    def _tell_call(self, turn: LiveTurn, ending: Ending, reply: Reply | None) -> None:
+        """Log and trace the call of the model, as the settings have it."""
+        telemetry = self._settings.telemetry
+        if reply is not None and telemetry.track_provider_trace:
+            self.traces.offer(Trace(turn.begun.step_id, reply.request, reply.response))
+        if not telemetry.llm_api_logging:
+            return
         bodies: dict[str, Any] = {}
-        if self._settings.telemetry.debug and reply is not None:
+        if telemetry.debug and reply is not None:
             bodies = {"request": reply.request, "response": reply.response}
         log.info(
             "model call",
             handle=turn.model.handle,
-            status=status,
-            latency_ms=duration_ns // 1_000_000,
+            status=ending.status,
+            latency_ms=ending.duration_ns // 1_000_000,
             prompt_tokens=turn.usage.prompt_tokens,
             completion_tokens=turn.usage.completion_tokens,
             **bodies,
         )
 
     async def _keep_alive(self) -> None:
-        beat = 0
-        while True:
-            if self._live or beat % SWEEP_BEATS == 0:
-                with suppress(UnavailableError):  # the next beat tries again
-                    await self._beat(sweeps=beat % SWEEP_BEATS == 0)
-            beat += 1
+        for beat in count():
+            sweeps = (self._sweep,) if beat % SWEEP_BEATS == 0 else ()
+            for work in (*sweeps, self._beat, self.traces.flush):
+                try:
+                    await work()
+                except UnavailableError:
+                    break  # the next beat tries again
+                except HTTPException as error:
+                    log.error("heartbeat failed", error=str(error))
             await anyio.sleep(BEAT_S)
 
-    async def _beat(self, *, sweeps: bool) -> None:
+    async def _sweep(self) -> None:
         from portico.server.db.queries import turns
 
-        if sweeps:
-            await self._database.write(turns.fail_abandoned)
+        await self._database.write(turns.fail_abandoned)
+
+    async def _beat(self) -> None:
+        """Renew every lease and store every new event, in one transaction."""
+        from portico.server.db.queries import turns
+
         live = {run_id: turn for run_id, turn in self._live.items() if turn.begun.run_id}
-        if live:
-            ids = tuple(live)
-            for run_id in await self._database.write(lambda s: turns.keep_alive(s, ids)):
-                live[run_id].scope.cancel()
-        for run_id, turn in live.items():
-            if turn.backlog.last > turn.stored:
-                await self._save(run_id, turn)
+        if not live:
+            return
+        # A turn that ends stores its events itself, and holds the lock meanwhile.
+        going_on = {run_id: turn for run_id, turn in live.items() if not turn.ending}
+        for turn in going_on.values():
+            turn.storing.acquire_nowait()
+        try:
+            events = {run_id: turn.unsaved() for run_id, turn in going_on.items()}
+            news = {run_id: events.get(run_id, []) for run_id in live}
+            unwanted = await self._database.write(lambda s: turns.keep_alive(s, news))
+            for run_id, saved in events.items():
+                if saved:
+                    going_on[run_id].stored = saved[-1][0]
+        finally:
+            for turn in going_on.values():
+                turn.storing.release()
+        for run_id in unwanted:
+            self._cancel(live[run_id])
 
-    async def _save(self, run_id: str, turn: LiveTurn) -> None:
-        from portico.server.db.queries import turns
-
-        async with turn.storing:
-            if turn.finished.is_set():
-                return
-            events = turn.unsaved()
-            if events:
-                await self._database.write(lambda s: turns.add_events(s, run_id, events))
-                turn.stored = events[-1][0]
-
-
-def tell_end(turn: LiveTurn, error: ModelError | None, reason: str) -> None:
-    """Emit the last events of *turn*."""
-    if error is not None:
-        turn.failed(error)
-    elif reason == "cancelled":
-        turn.cancelled()
-    else:
-        turn.complete(reason)
-
-
-def result_of(turn: LiveTurn, reason: str) -> dict[str, Any]:
-    """Give the answer to who waits for the whole turn."""
-    return {
-        "messages": [turn.said.show(turn.text)] if turn.pieces else [],
-        "stop_reason": show_stop(reason),
-        "usage": show_usage(turn.usage, turn.begun.run_id),
-    }
-
-
-def described(error: ModelError | None) -> dict[str, Any] | None:
-    """Give what is stored of *error*."""
-    if error is None:
-        return None
-    return {"error_type": error.error_type, "message": error.message, "detail": error.detail}
-
-
-def key_error(error: ServiceKeyError) -> ModelError:
-    """Make the error of a service whose key cannot be read; the path is for the log alone."""
-    log.error("model key unreadable", error=str(error))
-    return ModelError("llm_authentication", "The key of the model's service cannot be read.")
+    def _cancel(self, turn: LiveTurn) -> None:
+        """End *turn*, unless it is a stream that is to go on; its run is cancelled even so."""
+        if self._settings.streaming.cancellation_aware or not turn.shape.streams:
+            turn.scope.cancel()

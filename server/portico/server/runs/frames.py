@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from portico.core.sse import DONE, format_event
 from portico.server.models.provider import ModelError, Usage
-
-LOST: Final = "stream_incomplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +77,19 @@ def show_error(error: ModelError, run_id: str | None, sequence: int | None) -> d
     }
 
 
+def described(error: ModelError) -> dict[str, Any]:
+    """Give what is stored of *error*."""
+    return {"error_type": error.error_type, "message": error.message, "detail": error.detail}
+
+
+def failure(
+    error: ModelError, reason: str, run_id: str | None, sequence: int | None
+) -> tuple[bytes, bytes, bytes]:
+    """Frame what ends a stream that failed; *sequence* is the number of the error's event."""
+    shown = show_error(error, run_id, sequence)
+    return frame(show_stop(reason)), frame(shown, event="error"), DONE
+
+
 def show_ping(run_id: str | None, seen: int | None, ping_id: str, date: datetime) -> dict[str, Any]:
     """Give a ping, by which a reader knows the run and how far it has come."""
     return {
@@ -88,8 +99,3 @@ def show_ping(run_id: str | None, seen: int | None, ping_id: str, date: datetime
         "run_id": run_id,
         "seq_id": seen,
     }
-
-
-def is_last(sent: bytes) -> bool:
-    """Say whether nothing follows."""
-    return sent == DONE

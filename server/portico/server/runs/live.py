@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import anyio
 
-from portico.core.sse import DONE, Backlog, Event
+from portico.core.sse import DONE, Backlog, BehindError, Event
 from portico.server.db.ids import new_id
 from portico.server.models.provider import Model, ModelError, Usage
 from portico.server.runs.frames import (
     Said,
+    failure,
     frame,
-    show_error,
     show_stop,
     show_usage,
 )
@@ -48,6 +48,7 @@ class LiveTurn:
         finished: Set when all of it is stored.
         result: The answer to who waits for it whole.
         failure: Why there is none.
+        ending: Whether what is emitted now is the end, shown only when it is stored.
     """
 
     begun: Begun
@@ -63,8 +64,8 @@ class LiveTurn:
     began_ns: int = field(default_factory=monotonic_ns)
     ttft_ns: int | None = None
     stored: int = 0
-    shown: int = 0
     ending: bool = False
+    ends: list[bytes] = field(default_factory=list)
     storing: anyio.Lock = field(default_factory=anyio.Lock)
     backlog: Backlog = field(default_factory=lambda: Backlog(KEPT_BYTES))
     _changed: anyio.Event = field(default_factory=anyio.Event)
@@ -111,32 +112,31 @@ class LiveTurn:
     def failed(self, error: ModelError) -> None:
         """Emit what ends a turn that failed."""
         self.say_whole()
-        self.emit(lambda _: frame(show_stop("llm_api_error")))
-        shown = self.begun.run_id
-        self.emit(lambda sequence: frame(show_error(error, shown, sequence), event="error"))
-        self.emit(lambda _: DONE)
+        self._fail(error, "llm_api_error")
+
+    def lost(self, error: ModelError) -> None:
+        """Emit what ends a turn whose end could not be stored, in place of that end."""
+        self.ends.clear()
+        self._fail(error, "error")
 
     def emit(self, make: Callable[[int | None], bytes]) -> None:
         """Add an event, and wake who waits for it."""
         if self.shape.streams:
-            self.backlog.append(make(self.backlog.last + 1 if self.shape.numbered else None))
-            if not self.ending:
-                self.shown = self.backlog.last
-                self._wake()
+            self._add(make(self._number(1)))
 
     def read(self, after: int) -> list[Event]:
-        """Give the events after the number *after*; the last ones only when they are stored.
+        """Give the events after the number *after*.
 
         Raises:
             BehindError: Some of them are no longer kept.
         """
-        return [event for event in self.backlog.read(after) if event.sequence <= self.shown]
+        return self.backlog.read(after)
 
-    def finish(self, *, stored: bool) -> None:
-        """Tell everybody that it is over."""
+    def finish(self) -> None:
+        """Tell everybody that it is over, and how it ended."""
+        for made in self.ends:
+            self.backlog.append(made)
         self.finished.set()
-        if stored:
-            self.shown = self.backlog.last
         self._wake()
 
     async def wait(self) -> None:
@@ -144,9 +144,30 @@ class LiveTurn:
         await self._changed.wait()
 
     def unsaved(self) -> list[tuple[int, str]]:
-        """Give the events that are not stored yet."""
-        events = self.backlog.read(self.stored)
-        return [(event.sequence, event.frame.decode()) for event in events]
+        """Give the events that are not stored yet, as far as they are still kept."""
+        try:
+            events = self.backlog.read(self.stored)
+        except BehindError as behind:
+            events = self.backlog.read(behind.kept_from - 1)
+        frames = [event.frame for event in events] + self.ends
+        first = self.backlog.last - len(events) + 1
+        return [(first + index, made.decode()) for index, made in enumerate(frames)]
+
+    def _fail(self, error: ModelError, reason: str) -> None:
+        if self.shape.streams:
+            for made in failure(error, reason, self.begun.run_id, self._number(2)):
+                self._add(made)
+
+    def _add(self, made: bytes) -> None:
+        if self.ending:
+            self.ends.append(made)
+        else:
+            self.backlog.append(made)
+            self._wake()
+
+    def _number(self, ahead: int) -> int | None:
+        """Give the number of an event to come, where numbers are shown."""
+        return self.backlog.last + len(self.ends) + ahead if self.shape.numbered else None
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()

@@ -39,6 +39,15 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What was sent to a model in a step, and what came back."""
+
+    step_id: str
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a turn ended, and all that is stored of it."""
 
@@ -52,7 +61,6 @@ class Ending:
     ttft_ns: int | None
     response: dict[str, Any]
     error: dict[str, Any] | None = None
-    trace: tuple[dict[str, Any], dict[str, Any]] | None = None
     events: Sequence[tuple[int, str]] = field(default=())
     keep_input: bool = True
     with_reason: bool = True

@@ -1,6 +1,6 @@
 """The turns of agents: begun, kept alive, cancelled, ended, each in one transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,18 +9,19 @@ from sqlalchemy.orm import Session
 
 from portico.server.db.ids import new_id, now
 from portico.server.db.tables import Agent, Message, ProviderTrace, Run, RunEvent, Step
-from portico.server.models.provider import ChatMessage, Model
-from portico.server.runs.turn import Begun, Ending, Opening
+from portico.server.models.provider import ChatMessage, Model, ModelError
+from portico.server.runs.frames import described, failure
+from portico.server.runs.turn import Begun, Ending, Opening, Trace
 
 LEASE: Final = timedelta(seconds=15)
 """How long a run stays its worker's after the last heartbeat."""
 LIVE: Final = ("created", "running")
 CONTEXT: Final = 50
 """Messages before this turn that a model is shown."""
-LEASE_EXPIRED: Final = {
-    "error_type": "stream_incomplete",
-    "message": "The server that carried out this run ended before it did; send the message again.",
-}
+LEASE_EXPIRED: Final = ModelError(
+    "stream_incomplete",
+    "The server that carried out this run ended before it did; send the message again.",
+)
 
 
 def begin(session: Session, opening: Opening, default_model: str) -> Begun | None:
@@ -144,8 +145,11 @@ def end(session: Session, begun: Begun, agent_id: str, ending: Ending, model: Mo
     run = session.get(Run, begun.run_id, with_for_update=True) if begun.run_id else None
     agent = session.get(Agent, agent_id, with_for_update=True)
     step = session.get(Step, begun.step_id)
-    if agent is None or step is None or (run is not None and run.status not in LIVE):
+    if agent is None or step is None or (begun.run_id and run is None):
         return False
+    if run is not None and run.status not in LIVE:
+        # An attempt that was stored, but whose answer was lost, is tried again.
+        return run.response == ending.response
     if ending.text:
         add_message(
             session,
@@ -164,19 +168,26 @@ def end(session: Session, begun: Begun, agent_id: str, ending: Ending, model: Mo
     if run is not None:
         end_run(run, ending)
         add_events(session, run.id, ending.events)
-    if ending.trace is not None:
-        session.add(
-            ProviderTrace(
-                id=new_id("provider_trace"),
-                organization_id=agent.organization_id,
-                step_id=begun.step_id,
-                run_id=begun.run_id,
-                agent_id=agent.id,
-                request_json=ending.trace[0],
-                response_json=ending.trace[1],
-            )
-        )
     return True
+
+
+def add_traces(session: Session, traces: Sequence[Trace]) -> None:
+    """Store calls of models, but for those whose step is gone."""
+    found = session.scalars(select(Step).where(Step.id.in_([trace.step_id for trace in traces])))
+    steps = {step.id: step for step in found}
+    session.add_all(
+        ProviderTrace(
+            id=new_id("provider_trace"),
+            organization_id=steps[trace.step_id].organization_id,
+            step_id=trace.step_id,
+            run_id=steps[trace.step_id].run_id,
+            agent_id=steps[trace.step_id].agent_id,
+            request_json=trace.request,
+            response_json=trace.response,
+        )
+        for trace in traces
+        if trace.step_id in steps
+    )
 
 
 def end_step(step: Step, ending: Ending, model: Model) -> None:
@@ -211,8 +222,11 @@ def end_input(session: Session, step_id: str, *, kept: bool) -> None:
 
 def end_run(run: Run, ending: Ending) -> None:
     """Fill in what a run came to."""
-    run.status = ending.status
-    run.stop_reason = ending.stop_reason if ending.with_reason else None
+    # Who asked for the end was told that it is cancelled, even if it went on to its end.
+    cancelled = run.cancel_requested_at is not None and ending.status == "completed"
+    run.status = "cancelled" if cancelled else ending.status
+    reason = "cancelled" if cancelled else ending.stop_reason
+    run.stop_reason = reason if ending.with_reason else None
     run.completed_at = now()
     run.lease_expires_at = None
     run.ttft_ns, run.total_duration_ns = ending.ttft_ns, ending.duration_ns
@@ -228,18 +242,22 @@ def add_events(session: Session, run_id: str, events: Sequence[tuple[int, str]])
         session.execute(insert(RunEvent), rows)
 
 
-def keep_alive(session: Session, run_ids: Collection[str]) -> set[str]:
-    """Renew the leases of *run_ids*; give those that are to be cancelled, or are over."""
+def keep_alive(session: Session, news: Mapping[str, Sequence[tuple[int, str]]]) -> set[str]:
+    """Renew the leases of runs and store the *news* of each.
+
+    Returns:
+        Those that are to be cancelled, are over, or are gone with their agent.
+    """
     at = now()
-    session.execute(
+    renewed = session.execute(
         update(Run)
-        .where(Run.id.in_(run_ids), Run.status.in_(LIVE))
+        .where(Run.id.in_(news), Run.status.in_(LIVE))
         .values(heartbeat_at=at, lease_expires_at=at + LEASE)
-    )
-    unwanted = select(Run.id).where(
-        Run.id.in_(run_ids), Run.cancel_requested_at.is_not(None) | Run.status.not_in(LIVE)
-    )
-    return set(session.scalars(unwanted))
+        .returning(Run.id, Run.cancel_requested_at)
+    ).all()
+    for run_id, _ in renewed:
+        add_events(session, run_id, news[run_id])
+    return set(news) - {run_id for run_id, cancelled in renewed if cancelled is None}
 
 
 def request_cancel(
@@ -261,17 +279,28 @@ def fail_abandoned(session: Session) -> int:
     """Fail the runs whose worker has died; their input stays, and no half message is stored."""
     at = now()
     abandoned = session.scalars(
-        select(Run).where(Run.status.in_(LIVE), Run.lease_expires_at < at)
+        select(Run)
+        .where(Run.status.in_(LIVE), Run.lease_expires_at < at)
+        .with_for_update(skip_locked=True)
     ).all()
     for run in abandoned:
+        end_stream(session, run)
         run.status, run.stop_reason = "failed", "error"
-        run.completed_at, run.error = at, dict(LEASE_EXPIRED)
-        run.metadata_ = {**(run.metadata_ or {}), "error": dict(LEASE_EXPIRED)}
+        run.completed_at, run.error = at, described(LEASE_EXPIRED)
+        run.metadata_ = {**(run.metadata_ or {}), "error": run.error}
     steps = update(Step).where(
         Step.run_id.in_([run.id for run in abandoned]), Step.status == "pending"
     )
-    session.execute(steps.values(status="failed", error_type=LEASE_EXPIRED["error_type"]))
+    session.execute(steps.values(status="failed", error_type=LEASE_EXPIRED.error_type))
     return len(abandoned)
+
+
+def end_stream(session: Session, run: Run) -> None:
+    """Store the last events of a stream whose worker has died, for those who read on."""
+    last = session.scalar(select(func.max(RunEvent.seq)).where(RunEvent.run_id == run.id)) or 0
+    frames = failure(LEASE_EXPIRED, "error", run.id, last + 2 if run.background else None)
+    events = [(last + number, made.decode()) for number, made in enumerate(frames, 1)]
+    add_events(session, run.id, events)
 
 
 def read_events(session: Session, run_id: str, after: int, most: int = 500) -> list[RunEvent]:
