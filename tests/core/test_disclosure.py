@@ -15,7 +15,7 @@ from portico.core.settings.secret import Secret
 CANARY = "canary-7c1e"
 URI = f"postgresql://user:{CANARY}@db.test:5432/name"
 GOOD = Sources(
-    env={"LETTA_SERVER_PASSWORD": CANARY, "LETTA_AUTH_REQUIRED": "true", "OTHER": CANARY},
+    env={"LETTA_SERVER_PASSWORD": CANARY, "LETTA_SERVER_SECURE": "true", "OTHER": CANARY},
     dotenv=(".env", f"OPENAI_API_KEY={CANARY}\n"),
     file=("conf.yaml", f"database:\n  uri: {URI}\n"),
 )

@@ -21,6 +21,7 @@ from portico.server.host.request import (
     HeadParser,
     RequestRefusedError,
     Scope,
+    explain,
     http_scope,
 )
 from portico.server.host.response import InvalidResponseError, Response, interim, problem
@@ -222,7 +223,7 @@ class Http1(Connection):
             piece = await self._next_piece(body)
         except h11.RemoteProtocolError as error:
             if not (self._response and self._response.started):
-                self._answer_now(400, str(error))
+                self._answer_now(400, explain(error))
             self.abort()
         except ConnectionLostError:
             self.abort()

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import h11
 
+_QUOTED = re.compile(r""":? (?:bytearray\()?b['"].*""")
 _LENGTH_LINE = re.compile(rb"(?i)\r\ncontent-length:[^\r]*")
 
 Scope = dict[str, Any]
@@ -94,7 +95,12 @@ class HeadParser:
         too_large = error.error_status_hint == 431
         if too_large and b"\n" not in self.fed[: self._max_target]:
             return RequestRefusedError(414, "the request target is too long")
-        return RequestRefusedError(error.error_status_hint, str(error))
+        return RequestRefusedError(error.error_status_hint, explain(error))
+
+
+def explain(error: h11.RemoteProtocolError) -> str:
+    """Give h11's reason without the client's bytes that it quotes: they may hold credentials."""
+    return _QUOTED.sub("", str(error))
 
 
 def accept(request: h11.Request, raw: bytes, *, max_head: int, max_target: int) -> Head:
