@@ -15,7 +15,10 @@ __all__ = ["DISCONNECT_EXTENSION", "Scope", "read_head", "read_path"]
 Scope: TypeAlias = MutableMapping[str, Any]
 
 DISCONNECT_EXTENSION: Final = "portico.disconnect"
-"""Of Portico's host: ``on_disconnect`` takes what is called at the moment the client leaves."""
+"""Of Portico's host: ``on_disconnect`` takes what is called at the moment the client leaves.
+
+``cancel``, where it is there, cancels the connection with the request that runs in it.
+"""
 
 _PATH_SAFE: Final = "/:@!$&'()*+,;=-._~"  # RFC 3986 3.3, pchar
 

@@ -7,7 +7,7 @@ and with a Quart that lacks one of the private names in `NAMES`.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from math import inf
 from typing import Any, Final, cast
 
@@ -40,6 +40,8 @@ NAMES: Final[Names] = {
     "quart.wrappers.response": ("DataBody",),
     "werkzeug.datastructures": ("Headers",),
 }
+
+_CONTENT: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -121,7 +123,7 @@ class InlineRequest(Request):
 
     body_class = cast("type[Body]", PulledBody)
 
-    @cached_property
+    @property
     def content_length(self) -> int | None:
         """The declared length: the host has seen to it that there is one or none (RFC 9112 6.3)."""
         fields = dict(self.scope["headers"])
@@ -145,6 +147,11 @@ def blueprints_of(endpoint: str) -> list[str]:
 def inline(request_class: type[Request]) -> type[Request]:
     """*request_class* for the requests that run inline."""
     return type(request_class.__name__, (InlineRequest, request_class), {})
+
+
+def has_content(scope: HTTPScope) -> bool:
+    """Whether the request announces a body, even an empty one."""
+    return any(name in _CONTENT for name, _ in scope["headers"])
 
 
 def create_request(
@@ -192,11 +199,20 @@ class InlineHTTPConnection(TrioASGIHTTPConnection):
             return
         push = partial(self._send_push_promise, send)
         request = create_request(inline(self.app.request_class), self.app, self.scope, push)
+        cancel = extension.get("cancel")
+        # A body may be refused while its client waits for the answer: that ends the request alone.
+        if cancel is not None and not has_content(self.scope):
+            await self._run(request, receive, send, cancel)
+            return
         with trio.CancelScope() as scope:
-            cast("PulledBody", request.body).follow(receive, scope.cancel)
-            extension["on_disconnect"](scope.cancel)
-            response = await self.app.handle_request(request)
-            await self._answer(send, response)
+            await self._run(request, receive, send, scope.cancel)
+
+    async def _run(
+        self, request: Request, receive: Receive, send: Send, cancel: Callable[[], object]
+    ) -> None:
+        cast("PulledBody", request.body).follow(receive, cancel)
+        self.scope["extensions"][DISCONNECT_EXTENSION]["on_disconnect"](cancel)
+        await self._answer(send, await self.app.handle_request(request))
 
     async def _answer(self, send: Send, response: Any) -> None:
         body = response.response

@@ -41,7 +41,7 @@ _PIECE_BYTES = 16 * 1024
 class Http1(Connection):
     """One connection that speaks HTTP/1.1; `run` drives it to its end."""
 
-    __slots__ = ("_body", "_buffer", "_given", "_response")
+    __slots__ = ("_body", "_buffer", "_given", "_response", "_scope")
 
     def __init__(
         self, transport: Transport, worker: "Worker", *, client: Address, server: Address
@@ -51,17 +51,19 @@ class Http1(Connection):
         self._response: Response | None = None
         self._body: RequestBody | None = None
         self._given = False
+        self._scope = trio.CancelScope()
 
     async def run(self) -> None:
         """Serve requests until the connection ends."""
-        try:
-            while await self._serve_one():
-                self._rest()
-            await self.transport.finish()
-        except ConnectionLostError:
-            pass
-        finally:
-            self.abort()
+        with self._scope:
+            try:
+                while await self._serve_one():
+                    self._rest()
+                await self.transport.finish()
+            except ConnectionLostError:
+                pass
+            finally:
+                self.abort()
 
     def overdue(self) -> None:
         """What was to be read did not come in time: say so, where an answer is awaited."""
@@ -142,7 +144,7 @@ class Http1(Connection):
         )
         context = self.worker.context.copy()
         try:
-            await run_in(context, self.worker.app(self._scope(head), self._receive, self._send))
+            await run_in(context, self.worker.app(self._describe(head), self._receive, self._send))
         except ConnectionLostError:
             raise
         except BaseExceptionGroup as group:
@@ -161,7 +163,7 @@ class Http1(Connection):
         self._hooks.clear()
         return response
 
-    def _scope(self, head: Head) -> Scope:
+    def _describe(self, head: Head) -> Scope:
         return http_scope(
             head,
             scheme=self.worker.scheme,
@@ -170,7 +172,10 @@ class Http1(Connection):
             root_path=self.worker.root_path,
             state=self.worker.state,
             extensions={
-                DISCONNECT_EXTENSION: {"on_disconnect": self._hooks.append},
+                DISCONNECT_EXTENSION: {
+                    "on_disconnect": self._hooks.append,
+                    "cancel": self._scope.cancel,
+                },
                 "http.response.trailers": {},
                 "http.response.early_hint": {},
             },
