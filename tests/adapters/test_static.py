@@ -13,6 +13,8 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from portico.adapters.files import DirectoryLostError, ShrunkError
 from portico.adapters.static import PIECE_BYTES, StaticFiles
@@ -225,6 +227,14 @@ def test_mounted_below_a_root_path(root):
         "/my%20app/sub/"
     )
     assert answer.get("/my apple", raw=b"/my%20apple", **mounted).status == 404
+
+
+def test_mounted_in_starlette(root):
+    mounted = Starlette(routes=[Mount("/files", StaticFiles(str(root), wall=later))])
+    assert Client(mounted).get("/files/sub/").body == b"sub"
+    assert Client(mounted).get("/files/large.bin", ("range", "bytes=-9")).body == LARGE[-9:]
+    assert Client(mounted).get("/files/sub")["location"] == "/files/sub/"
+    assert Client(mounted).get("/files/../secret.txt").status in (400, 404)
 
 
 NAVIGATION = (("accept", "text/html"), ("sec-fetch-mode", "navigate"))

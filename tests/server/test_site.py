@@ -1,6 +1,7 @@
 """``portico serve --static``: files beside the API, over sockets, on each engine."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_workers_and_a_prefix(engine: str, site: Path):
         assert server.get("/sub/").body == b"sub"
         assert server.get("/sub?x=1").header("location") == "/app/sub/?x=1"
         assert server.get("/livez").status == 200
+
+
+def test_a_hangup_and_reload_keep_the_files(site: Path):
+    with serve("--static", str(site), "--log-level", "debug") as server:
+        server.signal(signal.SIGHUP)
+        server.wait_for_event("worker_ended")
+        assert server.get("/").body == b"<h1>site</h1>"
+    with serve("--static", str(site), "--reload") as server:
+        assert server.get("/").body == b"<h1>site</h1>"
 
 
 def test_a_password_guards_the_files_too(site: Path):
