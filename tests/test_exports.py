@@ -139,6 +139,7 @@ SURFACE: dict[str, set[str]] = {
         "Exchange",
     },
     "portico.core.faults": {"EXPOSURES", "Exposure"},
+    "portico.core.failures": {"FAILURE_REFUSALS", "FailureLimit"},
     "portico.core.health": {
         "Event",
         "Health",
@@ -296,6 +297,7 @@ SURFACE: dict[str, set[str]] = {
         "split",
     },
     "portico.core.throttle": {
+        "STORE_FAILED",
         "Charge",
         "Charges",
         "Decisions",

@@ -25,10 +25,13 @@ FULL: Final = MappingProxyType[str, Any](
     }
 )
 
+# Every test of an engine guesses from one address.
+UNLIMITED: Final = MappingProxyType[str, Any]({"ratelimit.auth_failures": "10000/s"})
+
 OWN: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "full": FULL,
-        "secure": {**FULL, "auth.required": True, "auth.password": Secret(PASSWORD)},
+        "secure": {**FULL, "auth.required": True, "auth.password": Secret(PASSWORD), **UNLIMITED},
         "closed": {"cors.origins": ()},
         "handshakes": {**FULL, "cors.websocket_missing_origin": "deny"},
         "bounded": {

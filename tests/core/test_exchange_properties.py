@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from portico.adapters.rate_memory import RateMemory
 from portico.core.access import MAX_LINE, AccessRecord, Outcome
 from portico.core.events import (
     ABORT,
@@ -221,7 +222,8 @@ HEADS = st.builds(
 def run(policy: Policy, head: RequestHead) -> tuple[Exchange, Proceed | Respond]:
     exchange = policy.exchange(peer="192.0.2.1", now=0.0, wall=0.0, entropy=ENTROPY)
     verdict = exchange.request(head)
-    assert isinstance(verdict, Proceed | Respond)
+    while isinstance(verdict, Ask):
+        verdict = exchange.answer(RateMemory().answer(verdict))
     return exchange, verdict
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from portico.core.events import PROCEED, Proceed, RequestHead, Respond, ResponseHead
+from portico.adapters.rate_memory import RateMemory
+from portico.core.events import PROCEED, Ask, Proceed, RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
 from portico.core.policy import Policy
 from portico.core.routes import Route
@@ -33,7 +34,8 @@ def begin(policy: Policy, peer: str | None = "192.0.2.1") -> Exchange:
 def ask(policy: Policy, head: RequestHead) -> tuple[Exchange, Proceed | Respond]:
     exchange = begin(policy)
     verdict = exchange.request(head)
-    assert isinstance(verdict, Proceed | Respond)
+    while isinstance(verdict, Ask):
+        verdict = exchange.answer(RateMemory().answer(verdict))
     return exchange, verdict
 
 

@@ -63,7 +63,9 @@ def test_a_request_is_charged_to_its_address(peer, key):
 def test_a_request_is_charged_to_its_principal():
     policy = policy_of({"auth.password": Secret("pw"), "ratelimit.auth_failures": "1/s"})
     exchange = begin(policy)
-    step = exchange.request(get(BEARER))
+    looked = exchange.request(get(BEARER))
+    assert asked(looked).charges[0] == Charge("failures:address:192.0.2.1", Rate(1.0, 1), cost=0)
+    step = exchange.answer((ADMITTED,) * 3)
     assert asked(step).charges == (Charge("requests:principal:password", RATE),)
 
 

@@ -14,7 +14,7 @@ import pytest
 from portico.server import commands
 from portico.server.sources import read_text
 from tests.processes import until
-from tests.servers import ENGINES, Connection, Process, Server, program, run, serve, start
+from tests.servers import ENGINES, Process, Server, program, run, serve, start
 
 pytestmark = pytest.mark.socket
 
@@ -178,20 +178,6 @@ def reasons(server: Server) -> set[str]:
     fails = b"spilling:app" in b"".join(command_lines(server.popen.pid))
     own = set() if fails else APPLICATIONS_OWN
     return own | {str(event.get("reason")) for event in server.events("access")}
-
-
-def test_a_traceback_for_a_person_shows_none(tmp_path: Path) -> None:
-    path = tmp_path / "portico.sock"
-    environ = {**ENVIRON, "LETTA_DEBUG": "true", "LETTA_LOG_FORMAT": "console"}
-    command = program("serve", "--uds", str(path), "spilling:app")
-    with start(command, environ, files={"spilling.py": SPILLING}) as process:
-        until(path.is_socket, 20, "it listens")
-        with Connection(str(path)) as connection:
-            connection.send(REQUESTS["/raise"])
-            assert CANARY.encode() not in connection.read_until_closed()
-        process.stop()
-        assert "RuntimeError: the handler failed" in process.logs
-        assert_kept(process)
 
 
 def test_no_process_is_run_by_one(server: Server) -> None:

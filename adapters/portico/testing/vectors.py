@@ -25,7 +25,10 @@ def _read_decisions(answer: Any) -> object:
     return tuple(RateDecision(admitted, FRESH, *rest) for admitted, *rest in answer)
 
 
-ANSWERS: Final[dict[str, Callable[[Any], object]]] = {"rate limit": _read_decisions}
+ANSWERS: Final[dict[str, Callable[[Any], object]]] = {
+    "authentication": _read_decisions,
+    "rate limit": _read_decisions,
+}
 """How the answer to each stage's question is read from JSON."""
 
 

@@ -12,6 +12,7 @@ from portico.core.conditional import Conditional
 from portico.core.cors import CorsConfigErrors, CorsPolicy
 from portico.core.encoding import Coding
 from portico.core.exchange import Exchange
+from portico.core.failures import FailureLimit
 from portico.core.limits import Concurrency, Limits
 from portico.core.pipeline import Declared, Pipeline, ResponseStage, Stage
 from portico.core.ratelimit import Rate
@@ -126,9 +127,13 @@ class Policy:
             csp = settings.headers.csp
             errors.append(PolicyError("bad-value", "headers.csp", csp, message))
         rate = _compile_rate("ratelimit.default", settings.ratelimit.default, errors)
+        failures = _compile_rate(
+            "ratelimit.auth_failures", settings.ratelimit.auth_failures, errors
+        )
         if errors:
             raise PolicyErrors(tuple(errors))
         server = settings.server
+        store = _store(settings, workers)
         limits = Limits(server.max_target, server.max_head, server.max_body)
         stages: tuple[Stage, ...] = (
             Tracing(peers),
@@ -137,8 +142,10 @@ class Policy:
             limits,
             Cors(),
             *_concurrency(server.max_concurrency, declared),
-            Authentication(AuthPolicy.compile(settings, declared)),
-            *(() if rate is None else (RateLimit(rate, _store(settings, workers), declared),)),
+            Authentication(
+                AuthPolicy.compile(settings, declared), _failure_limit(settings, failures, store)
+            ),
+            *(() if rate is None else (RateLimit(rate, store, declared),)),
         )
         codings = codings if settings.compression.enabled else ()
         conditional = Conditional(declared) if declared.conditional else None
@@ -179,6 +186,14 @@ def _coding(
 def _store(settings: Settings, workers: int) -> StorePolicy:
     limits = settings.ratelimit
     return StorePolicy(limits.store == "redis", limits.on_store_failure, workers)
+
+
+def _failure_limit(
+    settings: Settings, rate: Rate | None, store: StorePolicy
+) -> FailureLimit | None:
+    """Limit failures where there are secrets; elsewhere no credentials can fail."""
+    secrets = (settings.auth.password, settings.auth.api_keys_file)
+    return None if rate is None or secrets == (None, None) else FailureLimit.compile(rate, store)
 
 
 def _compile_rate(path: str, text: str | None, errors: list[PolicyError]) -> Rate | None:

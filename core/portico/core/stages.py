@@ -8,8 +8,9 @@ from typing import ClassVar, Final
 
 from portico.core.auth import AUTH_HEADERS, REFUSALS, AuthPolicy
 from portico.core.context import CONTEXT_HEADERS, read_context
-from portico.core.events import RequestHead, Respond, ResponseHead
+from portico.core.events import Headers, RequestHead, Respond, ResponseHead
 from portico.core.exchange import Exchange
+from portico.core.failures import FAILURE_REFUSALS, FailureLimit
 from portico.core.pipeline import Verdict
 from portico.core.problem import Problem, Refusal
 from portico.core.syntax import (
@@ -145,17 +146,31 @@ class Authentication:
 
     Attributes:
         policy: Where that is, and whether a request has it.
+        failures: How many an address may have, or None where there is nothing to compare with.
     """
 
     policy: AuthPolicy
+    failures: FailureLimit | None = None
     name: ClassVar[str] = "authentication"
     reads: ClassVar = AUTH_HEADERS
-    settings: ClassVar[tuple[str, ...]] = ("auth.required", "auth.password")
-    refusals: ClassVar[tuple[Refusal, ...]] = REFUSALS
+    settings: ClassVar[tuple[str, ...]] = (
+        "auth.required",
+        "auth.password",
+        "ratelimit.auth_failures",
+        "ratelimit.store",
+        "ratelimit.on_store_failure",
+    )
+    refusals: ClassVar[tuple[Refusal, ...]] = (*REFUSALS, *FAILURE_REFUSALS)
 
     def request(self, exchange: Exchange) -> Verdict:
-        """Find the principal, or refuse with 401 or 403."""
-        verdict = self.policy.decide(exchange.head, exchange.needed)
+        """Find the principal, or refuse with 401, 403 or 429."""
+        credentials = [line for line in exchange.needed if line[0] in AUTH_HEADERS]
+        if self.failures is None or not credentials:
+            return self._authenticate(exchange, credentials)
+        return self.failures.guard(exchange, credentials, self._authenticate)
+
+    def _authenticate(self, exchange: Exchange, credentials: Headers) -> Verdict:
+        verdict = self.policy.decide(exchange.head, credentials)
         if isinstance(verdict, Refusal):
             return verdict
         exchange.principal = verdict

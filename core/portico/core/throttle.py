@@ -18,7 +18,15 @@ from portico.core.routes import Routes
 if TYPE_CHECKING:
     from portico.core.exchange import Exchange
 
-__all__ = ["Charge", "Charges", "Decisions", "RateLimit", "StoreFailed", "StorePolicy"]
+__all__ = [
+    "STORE_FAILED",
+    "Charge",
+    "Charges",
+    "Decisions",
+    "RateLimit",
+    "StoreFailed",
+    "StorePolicy",
+]
 
 Decisions: TypeAlias = tuple[RateDecision, ...]
 Judge: TypeAlias = "Callable[[Exchange, Decisions], Verdict]"

@@ -10,7 +10,6 @@ PENDING: Final = (
     "health.redis_gates",
     "hosts.",
     "proxy.hops",
-    "ratelimit.auth_failures",
     "ratelimit.on_store_failure",
     "ratelimit.store",
     "redis.",

@@ -247,7 +247,7 @@ class RateLimitSettings(Group):
         RATE,
         "LETTA_RATE_LIMIT_AUTH_FAILURES",
         live=True,
-        doc="Failed authentications per client address.",
+        doc="Failed authentications per client address, and a hundred times that of all.",
     )
     store: Literal["memory", "redis"] = setting(
         "memory",
@@ -261,7 +261,8 @@ class RateLimitSettings(Group):
         choice("open", "closed", "local"),
         "LETTA_RATE_LIMIT_ON_STORE_FAILURE",
         live=True,
-        doc="When the store fails: admit all, refuse all, or count in each worker.",
+        doc="When the store fails: admit all, refuse all, or count in each worker, as is done with"
+        " failed authentications where all are admitted.",
     )
 
 
