@@ -31,7 +31,9 @@ class Server:
             "ratelimit.auth_failures": "3/min",
         }
         routes = [Route("/livez", probe=True)]
-        self.policy = Policy.compile(build({**own, **(values or {})}), routes=routes)
+        self.policy = Policy.compile(
+            build({**own, **(values or {})}), routes=routes, shared_store=True
+        )
         self.now = 0.0
         self.rates = RateMemory(lambda: self.now)
 

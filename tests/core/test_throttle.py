@@ -23,7 +23,9 @@ BEARER = (b"authorization", b"Bearer pw")
 def policy_of(values: Mapping[str, object] | None = None, workers: int = 1) -> Policy:
     own: dict[str, object] = {"ratelimit.default": "10/s burst 20"}
     routes = [Route("/livez", probe=True)]
-    return Policy.compile(build({**own, **(values or {})}), routes=routes, workers=workers)
+    return Policy.compile(
+        build({**own, **(values or {})}), routes=routes, shared_store=True, workers=workers
+    )
 
 
 def begin(policy: Policy, peer: str | None = "192.0.2.1") -> Exchange:
@@ -118,6 +120,11 @@ def test_a_limit_that_cannot_be_read_is_told_with_its_setting():
         policy_of({"ratelimit.default": "often"})
     (error,) = caught.value.errors
     assert (error.code, error.path, error.value) == ("bad-value", "ratelimit.default", "often")
+
+
+def test_a_shell_without_the_shared_store_is_asked_for_its_own():
+    settings = build({"ratelimit.default": "10/s burst 20", "ratelimit.store": "redis"})
+    assert not asked(begin(Policy.compile(settings)).request(get())).shared
 
 
 # A store that fails

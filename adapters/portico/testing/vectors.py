@@ -43,7 +43,8 @@ def policy_of(vector: Vector) -> Policy:
     """Compile the settings, routes and codings of a vector."""
     routes = [Route(**flags) for flags in vector.get("routes", ())]
     settings = settings_of(vector.get("settings", {}))
-    return Policy.compile(settings, routes=routes, codings=tuple(vector.get("codings", ())))
+    codings = tuple(vector.get("codings", ()))
+    return Policy.compile(settings, routes=routes, codings=codings, shared_store=True)
 
 
 def find_of(vector: Vector) -> Callable[[Ask], object]:

@@ -101,6 +101,7 @@ class Policy:
         routes: Iterable[Route] = (),
         is_public_suffix: PublicSuffixTest | None = None,
         codings: tuple[str, ...] = (),
+        shared_store: bool = False,
         workers: int = 1,
     ) -> "Policy":
         """Compile the settings.
@@ -112,6 +113,8 @@ class Policy:
             is_public_suffix: Whether a domain such as ``github.io`` is a public suffix; without it
                 origin patterns are not checked against them.
             codings: Content codings that the shell can make, the best first.
+            shared_store: Whether the shell can ask the store of ``ratelimit.store``; if not, every
+                worker counts by itself.
             workers: Processes that serve by these settings: a limit that is counted in each of
                 them, because the store that they share fails, is divided among them.
 
@@ -133,7 +136,7 @@ class Policy:
         if errors:
             raise PolicyErrors(tuple(errors))
         server = settings.server
-        store = _store(settings, workers)
+        store = _store(settings, shared_store, workers)
         limits = Limits(server.max_target, server.max_head, server.max_body)
         stages: tuple[Stage, ...] = (
             Tracing(peers),
@@ -183,9 +186,9 @@ def _coding(
     return (Coding(codings, settings.compression.min_size, routes),) if codings else ()
 
 
-def _store(settings: Settings, workers: int) -> StorePolicy:
+def _store(settings: Settings, available: bool, workers: int) -> StorePolicy:
     limits = settings.ratelimit
-    return StorePolicy(limits.store == "redis", limits.on_store_failure, workers)
+    return StorePolicy(available and limits.store == "redis", limits.on_store_failure, workers)
 
 
 def _failure_limit(
