@@ -56,6 +56,11 @@ conformance *ARGS:
 faults *ARGS:
     {{ run }} python -m tests.faults "$@"
 
+# Hostile and honest load for N minutes (10): no growth, no failure, probes in time
+[group('test')]
+soak *MINUTES:
+    {{ run }} python -m tests.faults.soak "$@"
+
 # The property tests with fifty times the examples, until one fails
 [group('test')]
 fuzz *ARGS:

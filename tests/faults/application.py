@@ -97,6 +97,14 @@ async def fail(_scope: Any, _receive: Any, _send: Any, _query: dict[str, str]) -
     raise RuntimeError("a handler's mistake")
 
 
+async def hear(receive: Any, send: Any) -> None:
+    """Accept a WebSocket and take what comes until its end."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
 ROUTES: dict[str, Any] = {
     "/slow": slow,
     "/block": block,
@@ -120,6 +128,9 @@ async def lifespan(receive: Any, send: Any) -> None:
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
+        return
+    if scope["type"] == "websocket":
+        await hear(receive, send)
         return
     query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
     call: Any = ROUTES.get(scope["path"], plain)
