@@ -140,6 +140,15 @@ SURFACE: dict[str, set[str]] = {
     },
     "portico.core.faults": {"EXPOSURES", "Exposure"},
     "portico.core.failures": {"FAILURE_REFUSALS", "FailureLimit"},
+    "portico.core.forwarded": {
+        "FORWARDED_HEADERS",
+        "Forwarded",
+        "Hop",
+        "parse_forwarded",
+        "parse_node",
+    },
+    "portico.core.hosts": {"Hosts", "Https", "parse_host"},
+    "portico.core.target": {"Target", "find_ambiguity", "split_absolute"},
     "portico.core.health": {
         "Event",
         "Health",
@@ -364,7 +373,7 @@ SURFACE: dict[str, set[str]] = {
         "current_exchange",
     },
     "portico.adapters.django": {"protect_asgi", "protect_wsgi", "report_route"},
-    "portico.adapters.environ": {"Environ", "read_environ"},
+    "portico.adapters.environ": {"Environ", "read_environ", "write_environ"},
     "portico.adapters.fastapi": {"protect"},
     "portico.adapters.flask": {"protect"},
     "portico.adapters.quart": {"protect"},
@@ -436,6 +445,7 @@ SURFACE: dict[str, set[str]] = {
         "Scope",
         "read_head",
         "read_path",
+        "write_scope",
     },
     "portico.adapters.sockets": {
         "BindError",

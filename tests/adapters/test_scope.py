@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portico.adapters.scope import read_head, read_path
-from portico.core.events import RequestHead
+from portico.adapters.scope import read_head, read_path, write_scope
+from portico.core.events import PROCEED, RequestHead
+from portico.core.policy import Policy
+from portico.core.settings import Settings, build
 
 
 def test_every_key_has_its_place() -> None:
@@ -59,3 +61,50 @@ def test_the_path_that_is_served_is_the_one_that_is_judged(
 @given(st.none() | st.binary(), st.text(st.characters()))
 def test_any_path_is_read(raw: bytes | None, path: str) -> None:
     assert isinstance(read_path(raw, path), bytes)
+
+
+def judged(headers, peer="10.0.0.1"):
+    scope = {
+        "type": "http",
+        "path": "/a",
+        "headers": [(b"host", b"inner"), *headers],
+        "client": (peer, 4711),
+        "state": {},
+    }
+    policy = Policy.compile(build({"proxy.trusted": ("10.0.0.0/8",)}))
+    exchange = policy.exchange(peer=peer, now=1.0, wall=2.0, entropy=bytes(24))
+    head = read_head(scope)
+    assert exchange.request(head) is PROCEED
+    return scope, write_scope(scope, head, exchange)
+
+
+def test_an_ordinary_scope_goes_on_as_it_is():
+    scope, seen = judged([(b"x-forwarded-for", b"6.6.6.6")], "192.0.2.1")
+    assert seen is scope
+
+
+def test_the_application_sees_client_scheme_and_host_as_they_were_judged():
+    forwarded = [
+        (b"x-forwarded-for", b"192.0.2.7"),
+        (b"x-forwarded-proto", b"https"),
+        (b"x-forwarded-host", b"public.test"),
+        (b"x_forwarded_for", b"6.6.6.6"),
+    ]
+    scope, seen = judged(forwarded)
+    assert (seen["client"], seen["scheme"]) == (("192.0.2.7", 0), "https")
+    assert seen["headers"] == [(b"host", b"public.test"), *forwarded[:3]]
+    assert seen["state"] is scope["state"]
+
+
+def test_an_underscored_name_alone_is_dropped():
+    _, seen = judged([(b"x_a", b"b")], "192.0.2.1")
+    assert seen["headers"] == [(b"host", b"inner")]
+    assert seen["client"] == ("192.0.2.1", 4711)
+
+
+def test_a_target_in_absolute_form_is_served_as_its_path():
+    head = RequestHead("GET", b"http://a/%C3%A4", b"", [(b"host", b"a")])
+    exchange = Policy.compile(Settings()).exchange(peer=None, now=1.0, wall=2.0, entropy=bytes(24))
+    assert exchange.request(head) is PROCEED
+    seen = write_scope({"type": "http"}, head, exchange)
+    assert (seen["path"], seen["raw_path"]) == ("/\u00e4", b"/%C3%A4")

@@ -35,7 +35,7 @@ def head_of(
 
 RECORD = AccessRecord(
     head=head_of(),
-    peer="127.0.0.1",
+    client="127.0.0.1",
     wall=1_700_000_000.25,
     request_id="req-1",
     trace=TRACE,
@@ -90,7 +90,7 @@ def test_the_line_has_the_documented_names() -> None:
 
 def test_what_is_unknown_is_left_out() -> None:
     bare = RECORD._replace(
-        head=head_of(headers=[]), peer=None, status=None, route=None, ttfb_s=None
+        head=head_of(headers=[]), client=None, status=None, route=None, ttfb_s=None
     )
     missing = RECORD.fields().keys() - bare.fields().keys()
     assert missing == {
@@ -184,7 +184,7 @@ def test_what_could_mislead_a_reader_is_escaped_and_comes_back(text: str) -> Non
     record = RECORD._replace(
         head=head_of(headers=[(b"user-agent", text.encode())], method=text),
         context={"actor_id": text},
-        peer=text,
+        client=text,
     )
     fields = written(record)
     assert fields["user_agent.original"] == text
@@ -210,7 +210,7 @@ def test_the_longest_line_fits(filler: str) -> None:
     headers = [(b"user-agent", raw)]
     record = RECORD._replace(
         head=RequestHead(text, b"/" + raw, b"limit=" + raw, headers, "http", text, text),
-        peer=text,
+        client=text,
         request_id="r" * 128,
         reason="r" * 64,
         route=text,
@@ -233,7 +233,7 @@ def test_any_request_gives_one_parseable_line(
     path: bytes, query: bytes, agent: bytes, method: str, peer: str | None
 ) -> None:
     head = head_of(path, query, [(b"user-agent", agent)], method)
-    assert written(RECORD._replace(head=head, peer=peer))["event"] == "access"
+    assert written(RECORD._replace(head=head, client=peer))["event"] == "access"
 
 
 @given(st.integers(0, 253_402_300_799), st.integers(0, 999_999))

@@ -103,7 +103,7 @@ def test_an_ordinary_request_passes_and_its_answer_is_completed() -> None:
     assert where(exchange) is State.FINISHED
     assert record == AccessRecord(
         head=head_of(),
-        peer="192.0.2.1",
+        client="192.0.2.1",
         wall=1_700_000_000.0,
         request_id=MADE,
         trace=exchange.trace,
@@ -118,6 +118,7 @@ def test_an_ordinary_request_passes_and_its_answer_is_completed() -> None:
         ttfb_s=0.5,
         request_bytes=15,
         response_bytes=10,
+        peer="192.0.2.1",
     )
 
 

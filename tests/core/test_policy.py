@@ -59,7 +59,10 @@ def test_the_stages_stand_in_the_written_order() -> None:
         "tracing",
         "context",
         "syntax",
+        "target",
         "limits",
+        "forwarded",
+        "hosts",
         "cors",
         "authentication",
     ]

@@ -109,7 +109,7 @@ def test_the_level_holds_back_events_and_records(pipe: Pipe, level: str, kept: i
 def record(**changes: Any) -> AccessRecord:
     made = AccessRecord(
         head=RequestHead("GET", b"/v1/health/", b"", [(b"user-agent", b"curl/8\x1b")]),
-        peer="127.0.0.1",
+        client="127.0.0.1",
         wall=1_700_000_000.0,
         request_id="r-1",
         trace=Trace("a" * 32, "b" * 16),

@@ -17,7 +17,11 @@ REASONS = [
     for stage in STAGES
     for refusal in stage.refusals
 ]
-EVERYTHING = {"server.max_concurrency": 100, "ratelimit.default": "1/s"}
+EVERYTHING = {
+    "server.max_concurrency": 100,
+    "server.force_https": True,
+    "ratelimit.default": "1/s",
+}
 
 
 @pytest.mark.parametrize("refusal", REASONS)

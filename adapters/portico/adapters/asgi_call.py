@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from portico.adapters.scope import Scope, read_head
+from portico.adapters.scope import Scope, read_head, write_scope
 from portico.core.access import Outcome
 from portico.core.events import Respond, ResponseHead
 from portico.core.exchange import Exchange
@@ -163,11 +163,13 @@ class Call(ABC):
                 raise
 
     async def _serve(self) -> None:
-        verdict = await self._shell.judge(self.exchange, read_head(self._scope))
+        head = read_head(self._scope)
+        verdict = await self._shell.judge(self.exchange, head)
         if isinstance(verdict, Respond):
             self._leave()  # a client that does not read its refusal takes nobody's room
             await self.respond(verdict)
             return
+        self._scope = write_scope(self._scope, head, self.exchange)
         if self._shell.time_limit is None:
             await self._shell.app(self._scope, self.receive, self.send)
         else:

@@ -11,8 +11,9 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from portico.core.events import Headers, RequestHead
+from portico.core.exchange import Exchange
 
-__all__ = ["Environ", "read_environ"]
+__all__ = ["Environ", "read_environ", "write_environ"]
 
 Environ: TypeAlias = dict[str, Any]
 
@@ -73,3 +74,12 @@ def _raw_path(target: str) -> bytes:
     if not path.startswith("/") and "://" in path:
         path = urlsplit(path).path or "/"
     return path.encode("latin-1", "replace")
+
+
+def write_environ(environ: Environ, exchange: Exchange) -> None:
+    """Let the application see client, scheme and host as the policy judged them."""
+    if exchange.client != exchange.peer:
+        environ["REMOTE_ADDR"] = exchange.client
+    environ["wsgi.url_scheme"] = exchange.scheme
+    if exchange.host:
+        environ["HTTP_HOST"] = exchange.host.decode("latin-1")

@@ -9,8 +9,10 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import quote, unquote
 
 from portico.core.events import RequestHead
+from portico.core.exchange import Exchange
+from portico.core.target import find_ambiguity
 
-__all__ = ["DISCONNECT_EXTENSION", "Scope", "read_head", "read_path"]
+__all__ = ["DISCONNECT_EXTENSION", "Scope", "read_head", "read_path", "write_scope"]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 
@@ -37,14 +39,37 @@ def read_head(scope: Scope) -> RequestHead:
     )
 
 
+def write_scope(scope: Scope, head: RequestHead, exchange: Exchange) -> Scope:
+    """Give the scope that the application gets: it must see the request that was judged.
+
+    Args:
+        scope: The engine's.
+        head: What `read_head` made of it.
+        exchange: What the policy made of that, behind trusted proxies.
+    """
+    seen = exchange.head
+    if seen is head and exchange.client == exchange.peer:
+        return scope
+    changed: Scope = {**scope, "headers": seen.headers, "scheme": seen.scheme}
+    if exchange.client is not None and exchange.client != exchange.peer:
+        changed["client"] = (exchange.client, 0)  # a proxy tells no port that is of use
+    if seen.path != head.path:
+        changed["raw_path"] = seen.path
+        changed["path"] = unquote(seen.path.decode("ascii"))
+    return changed
+
+
 def read_path(raw: bytes | None, path: str) -> bytes:
     """Give the raw path that the policy judges.
 
     The application routes by *path*, so *raw* counts only while it says the same: no engine's and
-    no client's trick may have one path judged and another one served.
+    no client's trick may have one path judged and another one served. An ambiguous *raw* counts
+    too, for it is refused.
     """
     if raw is not None:
         text = raw.decode("latin-1")
         if text == path or unquote(text) == path:
+            return raw
+        if raw[:1] == b"/" and find_ambiguity(raw):
             return raw
     return quote(path, safe=_PATH_SAFE, errors="surrogatepass").encode("ascii")

@@ -16,7 +16,7 @@ from portico.adapters.asgi_call import (
     current_exchange,
 )
 from portico.adapters.codings import Encoder, encoder
-from portico.adapters.environ import Environ
+from portico.adapters.environ import Environ, write_environ
 from portico.adapters.wsgi_body import CountedBody
 from portico.core.access import Outcome
 from portico.core.events import PROCEED, Abort, Proceed, Respond, ResponseHead
@@ -82,6 +82,7 @@ class WsgiCall:
         if isinstance(verdict, Respond):
             self._instead = verdict
             return WsgiAnswer(self, ())
+        write_environ(self._environ, self.exchange)
         self._environ["wsgi.input"] = CountedBody(self._environ["wsgi.input"], self)
         try:
             return WsgiAnswer(self, self._shell.app(self._environ, self._start_response))

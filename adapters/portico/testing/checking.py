@@ -25,6 +25,7 @@ class Gap(StrEnum):
     WEBSOCKET = "websocket"
     RAW_PATH = "raw-path"
     REPEATED_FIELDS = "repeated-fields"
+    UNDERSCORES = "underscores"
     REFUSED_HANDSHAKE = "refused-handshake"
     CODING = "coding"
 
@@ -74,6 +75,7 @@ def find_gaps(vector: Vector) -> frozenset[Gap]:
         Gap.RAW_PATH: _ESCAPABLE.search(head.path) is not None,
         Gap.REPEATED_FIELDS: len(set(names)) < len(names),
         Gap.CODING: "codings" in vector,
+        Gap.UNDERSCORES: any(b"_" in name for name in names),
     }
     return frozenset(gap for gap, needed in needs.items() if needed)
 

@@ -59,7 +59,7 @@ class AccessRecord(NamedTuple):
 
     Attributes:
         head: The request.
-        peer: The transport's client address, or None.
+        client: The client's address, as trusted proxies tell it, or None.
         wall: Unix time of its arrival, in seconds.
         request_id: Its id.
         trace: Its place in a trace.
@@ -74,10 +74,12 @@ class AccessRecord(NamedTuple):
         ttfb_s: Seconds from arrival to the answer's head, or None.
         request_bytes: Bytes of the request's body that were read.
         response_bytes: Bytes of the answer's body that were sent.
+        peer: The transport's client address, or None.
+        forwarded: ``ignored`` where an untrusted peer sent proxies' headers, else None.
     """
 
     head: RequestHead
-    peer: str | None
+    client: str | None
     wall: float
     request_id: str
     trace: Trace
@@ -92,6 +94,8 @@ class AccessRecord(NamedTuple):
     ttfb_s: float | None
     request_bytes: int
     response_bytes: int
+    peer: str | None = None
+    forwarded: str | None = None
 
     @classmethod
     def of(
@@ -108,7 +112,7 @@ class AccessRecord(NamedTuple):
         duration_s = max(0.0, now - exchange.arrived)
         return cls(
             exchange.head,
-            exchange.peer,
+            exchange.client,
             exchange.wall,
             exchange.request_id,
             exchange.trace,
@@ -123,6 +127,8 @@ class AccessRecord(NamedTuple):
             _ttfb(exchange, duration_s),
             exchange.request_bytes,
             exchange.response_bytes,
+            exchange.peer,
+            exchange.forwarded,
         )
 
     def fields(self) -> Fields:
@@ -143,7 +149,9 @@ class AccessRecord(NamedTuple):
             "http.route": self.route,
             "http.response.status_code": self.status,
             "network.protocol.version": head.http_version,
-            "client.address": self.peer,
+            "client.address": self.client,
+            "network.peer.address": self.peer if self.peer != self.client else None,
+            "forwarded": self.forwarded,
             "user_agent.original": _user_agent(head),
             "duration_s": round(self.duration_s, 6),
             "ttfb_s": None if self.ttfb_s is None else round(self.ttfb_s, 6),

@@ -31,7 +31,7 @@ class RequestHead:
         query: Raw bytes after ``?``, empty without one.
         headers: Field lines in order, names lower-case.
         kind: What the client asks for; a handshake is ``websocket``.
-        scheme: Scheme of the connection, before any proxy is believed.
+        scheme: Scheme of the connection, or what a trusted proxy told instead.
         http_version: ``1.0``, ``1.1`` or ``2``.
     """
 

@@ -48,18 +48,17 @@ class Exchange:
         arrived: Monotonic seconds of its beginning; ``first_byte`` of its answer's, or None.
         wall: Unix seconds of its beginning.
         entropy: The random bytes for its ids.
-        state: Where it stands.
-        head: The request.
-        client: The client's address behind trusted proxies, or None where it is not known.
-        scheme: Scheme by which the client came, ``http``, ``https``, ``ws`` or ``wss``.
+        state: Where it stands; ``head`` is the request.
+        client: The client's address behind trusted proxies, or None.
+        forwarded: ``ignored`` where an untrusted peer sent proxies' headers, else None.
+        scheme: Scheme by which the client came.
         in_flight: Requests that its worker had already when it came.
         fields: Its field lines by column.
         needed: Its field lines among those that the stages read.
         request_id: The client's, or a made one.
         trace: Its place in a trace.
         context: The identifiers that it names.
-        principal: Who authenticated, or None.
-        scopes: What the principal may do.
+        principal: Who authenticated, or None; ``scopes`` what that may do.
         extra: Lines that the stages add to whatever answer is given.
         route: Template of the matched route, for the application to set.
         status: Status of the answer, or None before it.
@@ -89,6 +88,7 @@ class Exchange:
         "fault",
         "fields",
         "first_byte",
+        "forwarded",
         "head",
         "in_flight",
         "needed",
@@ -129,6 +129,7 @@ class Exchange:
         self.state = _IDLE
         self.head = NO_HEAD
         self.scheme = NO_HEAD.scheme
+        self.forwarded: str | None = None
         self._host: bytes | None = None
         self.fields = NO_COLUMNS
         self.needed: Headers = []
@@ -165,9 +166,8 @@ class Exchange:
     def host(self) -> bytes:
         """The authority that the client asked for, as sent; empty without one."""
         if self._host is None:
-            names = self.fields[0]
-            at = names.index(b"host") if b"host" in names else -1
-            self._host = b"" if at < 0 else self.head.headers[at][1]
+            values = (value for name, value in self.head.headers if name == b"host")
+            self._host = next(values, b"")
         return self._host
 
     @host.setter

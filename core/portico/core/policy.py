@@ -13,6 +13,8 @@ from portico.core.cors import CorsConfigErrors, CorsPolicy
 from portico.core.encoding import Coding
 from portico.core.exchange import Exchange
 from portico.core.failures import FailureLimit
+from portico.core.forwarded import Forwarded
+from portico.core.hosts import Hosts, Https
 from portico.core.limits import Concurrency, Limits
 from portico.core.pipeline import Declared, Pipeline, ResponseStage, Stage
 from portico.core.ratelimit import Rate
@@ -22,6 +24,7 @@ from portico.core.settings import Settings, cors_config
 from portico.core.settings.kinds import RefusalError
 from portico.core.stages import Authentication, Context, Cors, Syntax, Tracing
 from portico.core.syntax import is_field_value
+from portico.core.target import Target
 from portico.core.throttle import RateLimit, StorePolicy
 from portico.core.tracing import TrustedPeers
 
@@ -33,7 +36,11 @@ STAGES: Final[tuple[type[Declared], ...]] = (
     Tracing,
     Context,
     Syntax,
+    Target,
     Limits,
+    Forwarded,
+    Hosts,
+    Https,
     Cors,
     Concurrency,
     Authentication,
@@ -142,7 +149,11 @@ class Policy:
             Tracing(peers),
             Context(),
             Syntax(),
+            Target(),
             limits,
+            Forwarded(peers, settings.proxy.hops),
+            Hosts.compile(settings.hosts.allowed),
+            *((Https(declared),) if server.force_https else ()),
             Cors(),
             *_concurrency(server.max_concurrency, declared),
             Authentication(

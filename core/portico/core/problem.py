@@ -17,6 +17,7 @@ CONTENT_TYPE: Final = b"application/problem+json"
 
 TITLES: Final[Mapping[int, str]] = MappingProxyType(
     {
+        308: "Permanent Redirect",
         400: "Bad Request",
         401: "Unauthorized",
         402: "Payment Required",
@@ -57,7 +58,7 @@ TITLES: Final[Mapping[int, str]] = MappingProxyType(
         511: "Network Authentication Required",
     }
 )
-"""Title of each registered error status (IANA HTTP Status Code Registry)."""
+"""Title of each status that a problem may have (IANA HTTP Status Code Registry)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Problem:
     """A refusal as its reader sees it.
 
     Attributes:
-        status: From 400 to 599.
+        status: From 400 to 599, or 308.
         detail: What is wrong with this request and what to do, without any secret.
         headers: Lines of the answer besides those of its body.
     """
@@ -125,7 +126,11 @@ class Refusal:
         """
         if http_version in ("2", "3"):
             return self
-        headers = (*self.problem.headers, (b"connection", b"close"))
+        return self.with_header(b"connection", b"close")
+
+    def with_header(self, name: bytes, value: bytes) -> "Refusal":
+        """Give the same refusal with one more line in its head."""
+        headers = (*self.problem.headers, (name, value))
         return replace(self, problem=replace(self.problem, headers=headers))
 
 

@@ -8,12 +8,9 @@ from portico.core.engines import EngineName
 PENDING: Final = (
     "auth.api_keys_file",
     "health.redis_gates",
-    "hosts.",
-    "proxy.hops",
     "ratelimit.on_store_failure",
     "ratelimit.store",
     "redis.",
-    "server.force_https",
     "server.replicas",
     "streaming.cancellation_aware",
     "telemetry.disable_tracing",
@@ -28,11 +25,6 @@ PENDING: Final = (
 )
 """Beginnings of their paths."""
 
-PARTIAL: Final[Mapping[str, str]] = {
-    "proxy.trusted": "is believed for request ids and traces, not yet for address, scheme and host",
-}
-"""Settings of which a part works, and which."""
-
 PENDING_ON: Final[Mapping[EngineName, tuple[str, ...]]] = {
     "hypercorn": (),
     "uvicorn": (),
@@ -42,8 +34,7 @@ PENDING_ON: Final[Mapping[EngineName, tuple[str, ...]]] = {
 
 
 def list_pending(engine: EngineName, chosen: Collection[str]) -> list[str]:
-    """Say which of the *chosen* settings have no effect, all in one line, and which have less."""
+    """Say which of the *chosen* settings have no effect, all in one line."""
     beginnings = PENDING + PENDING_ON[engine]
     found = sorted(path for path in chosen if path.startswith(beginnings))
-    lines = [f"no effect in this version yet: {', '.join(found)}"] if found else []
-    return lines + [f"{path} {part}" for path, part in PARTIAL.items() if path in chosen]
+    return [f"no effect in this version yet: {', '.join(found)}"] if found else []
