@@ -26,6 +26,7 @@ GAPS: Final[Mapping[str, Mapping[Gap, str]]] = MappingProxyType(
         "wsgi": {
             Gap.WEBSOCKET: "PEP 3333 has none",
             Gap.REPEATED_FIELDS: "the environment has one value for each name, lines joined",
+            Gap.UNDERSCORES: "the environment writes both as HTTP_X_A",
         },
         "rsgi": {
             Gap.REFUSED_HANDSHAKE: "a refusal is a status alone, and 101 has none of our headers",
@@ -44,11 +45,17 @@ REFUSED_BY_ENGINES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = Mapping
             "version_unknown": (505, "the host in front of h11 answers it"),
             "host_missing": (400, "h11 demands it"),
             "length_malformed": (400, "h11 frames the body by it"),
+            "path_ambiguous": (400, "h11 takes ASCII alone"),
+            "target_form_refused": (400, "the host in front of h11 reduces targets to paths"),
+            "connect_refused": (405, "the host in front of h11 reduces targets to paths"),
         },
         "uvicorn": {
             "method_malformed": (400, "llhttp parses the request line"),
             "path_malformed": (400, "llhttp parses the request line"),
             "length_malformed": (400, "llhttp frames the body by it"),
+            "path_ambiguous": (400, "llhttp takes ASCII alone"),
+            "target_form_refused": (400, "llhttp parses the target"),
+            "connect_refused": (400, "llhttp takes CONNECT for an upgrade"),
         },
         "granian": {
             "method_malformed": (400, "hyper parses the request line"),
@@ -68,9 +75,41 @@ def find_gap(engine: str, vector: Mapping[str, Any]) -> Gap | None:
 
 
 def is_known(engine: str, request: Request, difference: Difference) -> bool:
-    """Say whether *engine* is known to differ so: Granian sends no headers of ours with 101."""
+    """Say whether *engine* is known to differ so."""
+    return any(known(request, difference) for known in KNOWN.get(engine, {}))
+
+
+def _loses_headers_of_101(request: Request, difference: Difference) -> bool:
     lost = difference.what.startswith("header ") and difference.came is None
-    return engine == "granian" and request.head.kind == "websocket" and lost
+    return request.head.kind == "websocket" and lost
+
+
+def _is_of_another_authority(request: Request, _: Difference) -> bool:
+    return request.head.path.startswith(b"http://evil.test")
+
+
+def _shows_no_path(request: Request, difference: Difference) -> bool:
+    return not request.head.path.startswith(b"/") and difference.what == "record url.path"
+
+
+def _writes_1_for_1_0(_: Request, difference: Difference) -> bool:
+    return difference.what == "record network.protocol.version" and difference.came == "1"
+
+
+KNOWN: Final[Mapping[str, Mapping[Callable[[Request, Difference], bool], str]]] = MappingProxyType(
+    {
+        "uvicorn": {
+            _is_of_another_authority: "it hands on the path of an absolute form, not its authority",
+        },
+        "granian": {
+            _is_of_another_authority: "it hands on the path of an absolute form, not its authority",
+            _loses_headers_of_101: "it sends no headers of ours with 101",
+            _shows_no_path: "it shows an authority form as an empty path",
+            _writes_1_for_1_0: "its version has no second digit",
+        },
+    }
+)
+"""What differs in an engine's answer or record, and why."""
 
 
 def _is_websocket(call: Call) -> bool:
