@@ -6,14 +6,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from letta_client import Letta, NotFoundError
+from letta_client import Letta
 
 from tests.servers import ENGINES, Server, serve
-
-ORGANIZATION = "org-00000000-0000-4000-8000-000000000000"
 
 
 @dataclass
@@ -34,18 +31,8 @@ class Service:
             return connection.execute(sql, values).fetchall()
 
     def new_agent(self, model: str = "letta/offline") -> str:
-        """Store an agent."""
-        agent_id = f"agent-{uuid4()}"
-        self.query(
-            "INSERT INTO agents (id, organization_id, name, agent_type, system, model,"
-            " context_window, message_ids, options, created_at, updated_at) VALUES"
-            " (?, ?, 'a', 'letta_v1_agent', 'Be kind.', ?, 32000, '[]', '{}',"
-            " datetime('now'), datetime('now'))",
-            agent_id,
-            ORGANIZATION,
-            model,
-        )
-        return agent_id
+        """Make an agent."""
+        return self.client.agents.create(system="Be kind.", model=model).id
 
 
 def client_of(server: Server, **headers: str) -> Letta:
@@ -63,8 +50,6 @@ def service_in(folder: Path, *arguments: str, **environ: str) -> Iterator[Servic
     """Serve with the database in *folder*."""
     given = {"LETTA_DIR": str(folder), "LETTA_OFFLINE_PACE": "0", **environ}
     with serve(*arguments, environ=given) as server, client_of(server) as client:
-        with pytest.raises(NotFoundError):  # from here on the tables are there
-            client.agents.messages.create(f"agent-{uuid4()}", input="hello")
         yield Service(server, folder / "portico.sqlite", client)
 
 

@@ -179,8 +179,10 @@ def test_a_silent_service_is_cancelled_at_once(behind: Service) -> None:
 
 
 def test_an_unknown_model_is_told(behind: Service) -> None:
+    agent_id = behind.new_agent()
+    behind.query("UPDATE agents SET model = 'nobody/x' WHERE id = ?", agent_id)
     with pytest.raises(InternalServerError, match="letta/offline"):
-        behind.client.agents.messages.create(behind.new_agent("nobody/x"), input="hello")
+        behind.client.agents.messages.create(agent_id, input="hello")
 
 
 @pytest.mark.thorough

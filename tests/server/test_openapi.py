@@ -29,7 +29,7 @@ def test_it_has_every_path_under_v1_and_no_other(described: dict[str, Any]) -> N
     app = Quart("portico.server", static_folder=None)
     api.mount(app)
     under_v1 = [rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/v1/")]
-    shown = [rule.translate(str.maketrans("<>", "{}")) for rule in sorted(under_v1)]
+    shown = [rule.translate(str.maketrans("<>", "{}")) for rule in sorted(set(under_v1))]
     assert list(described["paths"]) == shown
     assert {"/v1/health/", "/v1/ready/", "/v1/admin/config"} <= set(under_v1)
 

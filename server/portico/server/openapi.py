@@ -14,6 +14,7 @@ from quart_schema import (
     License,
     OpenAPIProvider,
     QuartSchema,
+    document_request,
     document_response,
     security_scheme,
     tag,
@@ -72,6 +73,12 @@ class Provider(OpenAPIProvider):
                 operation["responses"]["default"] = PROBLEM_ANSWER
         return document
 
+    def build_request_body(self, model: Any, _source: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Describe the content of a request by msgspec's own schema."""
+        (schema,), components = msgspec.json.schema_components([model], ref_template=REFERENCE)
+        content = {"application/json": {"schema": schema}}
+        return {"content": content, "description": summarise(model)}, components
+
     def build_response_object(
         self, model: Any, _headers_model: Any
     ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -109,14 +116,17 @@ def describe_operations() -> None:
         tag(operation.tags)(handler)
         for status, model in operation.answers.items():
             document_response(model, status)(handler)
+        if operation.body is not None:
+            document_request(operation.body)(handler)
         if operation.security:
             security_scheme([{name: []} for name in operation.security])(handler)
 
 
 def summarise(model: Any) -> str:
-    """Give the first line on *model*, or on what a collection of models holds."""
+    """Give the first line on *model*, or on what a collection holds; a plain value needs none."""
     innermost = (model, *get_args(model))[-1]
-    return (getdoc(innermost) or "").partition("\n")[0]
+    own = getattr(innermost, "__module__", "builtins") != "builtins"
+    return (getdoc(innermost) or "").partition("\n")[0] if own else "Done."
 
 
 def describe() -> QuartSchema:

@@ -5,12 +5,18 @@ from typing import Final
 from quart import Blueprint, Quart
 
 from portico.core.routes import Route
-from portico.server.blueprints import admin, health, messages, models
+from portico.server.blueprints import admin, agents, blocks, health, messages, models
 
 BASE: Final = "/v1"
 ALIAS: Final = "/latest"
 
-MIRRORED: Final[tuple[Blueprint, ...]] = (health.api, messages.api, models.api)
+MIRRORED: Final[tuple[Blueprint, ...]] = (
+    agents.api,
+    blocks.api,
+    health.api,
+    messages.api,
+    models.api,
+)
 OWN: Final[tuple[Blueprint, ...]] = (admin.api,)
 
 PROBES: Final = (

@@ -7,9 +7,9 @@ from typing import Any, Final
 import anyio
 import msgspec
 from quart import Blueprint, Response, request
-from werkzeug.exceptions import HTTPException
 
 from portico.server.actors import Actor, current_actor
+from portico.server.blueprints.content import RequestError, answer_json, read
 from portico.server.blueprints.operation import describes
 from portico.server.models.provider import ModelError
 from portico.server.requests import request_id
@@ -21,7 +21,6 @@ from portico.server.state import current_state
 api: Final = Blueprint("messages", __name__)
 TAGS: Final = ("messages",)
 STREAM: Final = "text/event-stream"
-NO_RETRY: Final = {"x-should-retry": "false"}
 OVER: Final = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -75,18 +74,6 @@ class ResumeRequest(msgspec.Struct):
     include_pings: bool = True
 
 
-class TurnError(HTTPException):
-    """A turn cannot begin, or gave no answer; asking again unchanged would not help."""
-
-    def __init__(self, code: int, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-
-    def get_headers(self, *_: object) -> list[tuple[str, str]]:
-        """Tell the clients, which retry such a status unasked."""
-        return list(NO_RETRY.items())
-
-
 @api.post("/agents/<agent_id>/messages")
 @describes(dict[str, Any], tags=TAGS)
 async def create(agent_id: str) -> Response:
@@ -110,12 +97,14 @@ async def cancel(agent_id: str) -> Response:
     """Cancel what an agent is doing."""
     state = current_state()
     if not state.settings.telemetry.track_agent_run:
-        raise TurnError(400, "Runs are not tracked (telemetry.track_agent_run): none can be named.")
+        raise RequestError(
+            400, "Runs are not tracked (telemetry.track_agent_run): none can be named."
+        )
     actor = await current_actor()
     wanted = (await read(CancelRequest)).run_ids
     found = await state.runs.cancel(actor.organization_id, agent_id, wanted)
     if not found:
-        raise TurnError(409, "No active runs to cancel: nothing of this agent is running.")
+        raise RequestError(409, "No active runs to cancel: nothing of this agent is running.")
     named = wanted if wanted is not None else sorted(found)
     shown = {run_id: "cancelled" if run_id in found else "failed" for run_id in named}
     return answer_json(shown)
@@ -131,18 +120,10 @@ async def resume(run_id: str) -> Response:
     organization = actor.organization_id
     run = await state.database.read(lambda s: turns.find_run(s, organization, run_id))
     if run is None:
-        raise TurnError(404, f"There is no run {run_id}.")
+        raise RequestError(404, f"There is no run {run_id}.")
     if not run.background:
-        raise TurnError(400, f"Run {run_id} was not begun in the background.")
+        raise RequestError(400, f"Run {run_id} was not begun in the background.")
     return read_along(run_id, actor, body.include_pings, after=body.starting_after or 0)
-
-
-async def read(kind: Any) -> Any:
-    """Read the body as a *kind*; none at all stands for an empty object."""
-    try:
-        return msgspec.json.decode(await request.get_data() or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
-        raise TurnError(422, f"The body is not as it should be: {error}.") from error
 
 
 async def begin(agent_id: str, body: MessageRequest, shape: Shape) -> tuple[Actor, LiveTurn | str]:
@@ -150,10 +131,10 @@ async def begin(agent_id: str, body: MessageRequest, shape: Shape) -> tuple[Acto
     state = current_state()
     asked = body.asked()
     if not asked:
-        raise TurnError(422, "Give messages or input: there is nothing to answer.")
+        raise RequestError(422, "Give messages or input: there is nothing to answer.")
     tracked = state.settings.telemetry.track_agent_run
     if body.background and not tracked:
-        raise TurnError(
+        raise RequestError(
             400, "Runs are not tracked (telemetry.track_agent_run): none can go on in background."
         )
     actor = await current_actor()
@@ -199,7 +180,7 @@ async def answer_whole(agent_id: str, body: MessageRequest) -> Response:
         turn = live
     await turn.finished.wait()
     if isinstance(turn.failure, ModelError):
-        raise TurnError(turn.failure.status, turn.failure.message)
+        raise RequestError(turn.failure.status, turn.failure.message)
     if turn.failure is not None:
         raise turn.failure
     return answer_json(turn.result)
@@ -213,12 +194,12 @@ async def wait_for_run(run_id: str, actor: Actor) -> Any:
     while True:
         run = await database.read(lambda s: turns.find_run(s, actor.organization_id, run_id))
         if run is None:
-            raise TurnError(404, f"There is no run {run_id}.")
+            raise RequestError(404, f"There is no run {run_id}.")
         if run.status in OVER:
             break
         await anyio.sleep(POLL_S)
     if run.error is not None:
-        raise TurnError(502, run.error["message"])
+        raise RequestError(502, run.error["message"])
     return run.response
 
 
@@ -262,8 +243,3 @@ def answer_events(events: AsyncIterator[bytes]) -> Response:
     response.timeout = None
     response.headers.update({"cache-control": "no-cache", "x-accel-buffering": "no"})
     return response
-
-
-def answer_json(content: Any) -> Response:
-    """Make the answer that holds *content*."""
-    return Response(msgspec.json.encode(content), content_type="application/json")

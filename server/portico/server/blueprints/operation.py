@@ -20,11 +20,13 @@ class Operation:
         tags: The groups that it is shown in.
         answers: The type of each answer's content, by status.
         security: Names of the schemes of which one must be satisfied; none if it is open.
+        body: The type of the request's content, None if it has none.
     """
 
     tags: tuple[str, ...]
     answers: Mapping[int, Any]
     security: tuple[str, ...] = ()
+    body: Any = None
 
 
 OPERATIONS: Final[dict[Callable[..., Any], Operation]] = {}
@@ -32,7 +34,12 @@ OPERATIONS: Final[dict[Callable[..., Any], Operation]] = {}
 
 
 def describes(
-    answer: Any, *, tags: tuple[str, ...], security: tuple[str, ...] = (), **others: Any
+    answer: Any,
+    *,
+    tags: tuple[str, ...],
+    security: tuple[str, ...] = (),
+    body: Any = None,
+    **others: Any,
 ) -> Callable[[Handler], Handler]:
     """Describe the handler that is decorated.
 
@@ -40,12 +47,13 @@ def describes(
         answer: The type of the content of 200.
         tags: The groups that it is shown in.
         security: Names of the schemes of which one must be satisfied.
+        body: The type of the request's content.
         others: Types of other answers by the name of their status: `SERVICE_UNAVAILABLE=Readiness`.
     """
     answers = {200: answer} | {int(HTTPStatus[name]): model for name, model in others.items()}
 
     def remember(handler: Handler) -> Handler:
-        OPERATIONS[handler] = Operation(tags, answers, security)
+        OPERATIONS[handler] = Operation(tags, answers, security, body)
         return handler
 
     return remember
