@@ -25,8 +25,9 @@ Format = Literal["json", "console"]
 # structlog takes any value from its last step, though its own type does not say so.
 Step = Callable[[WrappedLogger, str, Any], Any]
 
-# The engines' own start-up chatter repeats what `serve` prints; their warnings matter.
-ENGINES: Final = ("hypercorn", "uvicorn", "granian", "_granian")
+# The engines' own start-up chatter repeats what `serve` prints, and migrations tell each step of
+# their set-up; their warnings matter.
+TALKATIVE: Final = ("hypercorn", "uvicorn", "granian", "_granian", "alembic")
 MAX_FRAMES: Final = 30
 SHORT_LINE: Final = 1024
 SUMMARY: Final = ("timestamp", "duration_s", "outcome", "reason", "request_id")
@@ -166,7 +167,7 @@ def adopt_standard_loggers(handler: logging.Handler, level: int) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     quiet = level if level <= logging.DEBUG else max(level, logging.WARNING)
-    for name in ENGINES:
+    for name in TALKATIVE:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
