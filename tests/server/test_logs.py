@@ -16,8 +16,8 @@ from portico.core.events import RequestHead
 from portico.core.settings import Settings
 from portico.core.tracing import Trace
 from portico.server.logs import (
-    ENGINES,
     MAX_FRAMES,
+    TALKATIVE,
     Format,
     Logs,
     access_line,
@@ -62,7 +62,7 @@ def restored() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     root.handlers, root.level = handlers, level
-    for name in ENGINES:
+    for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
