@@ -5,9 +5,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from letta_client import APIStatusError, BadRequestError, ConflictError, InternalServerError
+from letta_client import (
+    APIStatusError,
+    BadRequestError,
+    ConflictError,
+    InternalServerError,
+    NotFoundError,
+    UnprocessableEntityError,
+)
 
 from tests.api.conftest import Service, client_of, service_in
 from tests.fakes.openai import openai_service
@@ -210,14 +218,36 @@ def test_a_cancel_reaches_another_worker(tmp_path: Path) -> None:
             assert [*events][-1].stop_reason == "cancelled"
 
 
-def test_untracked_runs_cannot_be_named(tmp_path: Path) -> None:
-    with service_in(tmp_path, LETTA_TRACK_AGENT_RUN="false") as service:
-        agent_id = service.new_agent()
-        assert contents(stream(service, agent_id, "a b")) == ["a", " b"]
-        assert service.query("SELECT count(*) FROM runs") == [(0,)]
-        for refused in (
-            lambda: service.client.agents.messages.cancel(agent_id),
-            lambda: stream(service, agent_id, "a", background=True),
-        ):
-            with pytest.raises(BadRequestError):
-                refused()
+def test_iterating_gives_each_message_once_in_either_order(service: Service) -> None:
+    agent_id = service.new_agent()
+    for said in ("one", "two", "three"):
+        service.client.agents.messages.create(agent_id, input=said)
+    listed: Any = service.client.agents.messages.list
+    for order, limit in (("asc", 2), ("desc", 2), ("desc", 1), ("asc", 5)):
+        ids = [message.id for message in listed(agent_id, order=order, limit=limit)]
+        assert len(ids) == len(set(ids)) == 6
+    listed_texts = [message.content for message in listed(agent_id, order="asc")]
+    assert listed_texts == ["one", "one", "two", "two", "three", "three"]
+    middle = listed(agent_id, order="asc").items[3].id
+    before = listed(agent_id, order="desc", before=middle, limit=1)
+    assert [message.content for message in before.items] == ["three"]
+    asked = listed(agent_id, include_return_message_types=["user_message"])
+    assert {message.message_type for message in asked} == {"user_message"}
+
+
+def test_a_reset_forgets_what_was_said(service: Service) -> None:
+    agent_id = service.new_agent()
+    service.client.agents.messages.create(agent_id, input="hello")
+    service.client.agents.messages.reset(agent_id)
+    assert list(service.client.agents.messages.list(agent_id)) == []
+    assert service.client.agents.messages.create(agent_id, input="a").usage.prompt_tokens == 3
+
+
+def test_a_wrong_question_for_messages_is_told(service: Service) -> None:
+    agent_id = service.new_agent()
+    with pytest.raises(UnprocessableEntityError, match="limit"):
+        service.client.agents.messages.list(agent_id, limit=0)
+    with pytest.raises(BadRequestError, match="message-nobody"):
+        service.client.agents.messages.list(agent_id, after="message-nobody")
+    with pytest.raises(NotFoundError):
+        service.client.agents.messages.list(f"agent-{uuid4()}")

@@ -12,16 +12,13 @@ PENDING: Final = (
     "ratelimit.store",
     "redis.",
     "server.replicas",
-    "streaming.cancellation_aware",
     "telemetry.disable_tracing",
     "telemetry.environment",
-    "telemetry.llm_api_logging",
     "telemetry.log_file",
     "telemetry.metrics_address",
     "telemetry.metrics_path",
     "telemetry.otlp_endpoint",
     "telemetry.sqlalchemy_tracing",
-    "telemetry.track_",
 )
 """Beginnings of their paths."""
 

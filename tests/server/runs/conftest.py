@@ -78,7 +78,7 @@ class Api:
 
 
 def events_of(body: str) -> list[Any]:
-    return [event_of(part) for part in body.split("\n\n") if part]
+    return [event_of(part) for part in body.split("\n\n") if part and not part.startswith(":")]
 
 
 def event_of(part: str) -> Any:

@@ -5,7 +5,7 @@ from typing import Final
 from quart import Blueprint, Quart
 
 from portico.core.routes import Route
-from portico.server.blueprints import admin, agents, blocks, health, messages, models
+from portico.server.blueprints import admin, agents, blocks, health, history, messages, models
 
 BASE: Final = "/v1"
 ALIAS: Final = "/latest"
@@ -14,6 +14,7 @@ MIRRORED: Final[tuple[Blueprint, ...]] = (
     agents.api,
     blocks.api,
     health.api,
+    history.api,
     messages.api,
     models.api,
 )
