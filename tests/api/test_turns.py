@@ -1,6 +1,7 @@
 """Turns as the official client sees them, on every engine; what a crash leaves."""
 
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,3 +252,26 @@ def test_a_wrong_question_for_messages_is_told(service: Service) -> None:
         service.client.agents.messages.list(agent_id, after="message-nobody")
     with pytest.raises(NotFoundError):
         service.client.agents.messages.list(f"agent-{uuid4()}")
+
+
+@pytest.mark.thorough
+def test_a_drain_gives_a_last_event_and_the_next_process_the_rest(tmp_path: Path) -> None:
+    with service_in(tmp_path, "--grace", "2s", LETTA_OFFLINE_PACE="50ms") as service:
+        events = iter(stream(service, service.new_agent(), "count from 1 to 1000", background=True))
+        first = next(event for event in events if event.message_type == "assistant_message")
+        service.server.signal(signal.SIGTERM)
+        with pytest.raises(APIStatusError) as caught:
+            list(events)
+        assert error_type(caught.value) == "stream_incomplete"
+        assert service.server.wait() == 0
+    with service_in(tmp_path) as following:
+        again: list[Any] = []
+        with pytest.raises(APIStatusError) as caught:
+            again.extend(following.client.runs.messages.stream(first.run_id, starting_after=1))
+        assert error_type(caught.value) == "stream_incomplete"
+        assert contents(again)[0] == " 2"
+
+
+def error_type(error: APIStatusError) -> Any:
+    assert isinstance(error.body, dict)
+    return error.body["error_type"]

@@ -8,11 +8,13 @@ import anyio
 import msgspec
 from quart import Blueprint, Response, request
 
+from portico.adapters.draining import DRAIN, Drain
 from portico.server.actors import Actor, current_actor
 from portico.server.blueprints.content import RequestError, answer_json, read
 from portico.server.blueprints.operation import describes
 from portico.server.models.provider import ModelError
 from portico.server.requests import request_id
+from portico.server.runs.engine import Runs
 from portico.server.runs.live import LiveTurn, Shape
 from portico.server.runs.reading import POLL_S, Reader
 from portico.server.runs.turn import Opening
@@ -237,9 +239,20 @@ def reader_of(run_id: str | None, pings: bool, *, numbered: bool, after: int = 0
     return Reader(run_id, streaming, after=after, pings=pings, numbered=numbered)
 
 
+async def until_drained(
+    events: AsyncIterator[bytes], drain: Drain, runs: Runs
+) -> AsyncIterator[bytes]:
+    """Give *events*; where the server tells that it drains, they end within the grace."""
+    with drain.calling(runs.drain):
+        async for event in events:
+            yield event
+
+
 def answer_events(events: AsyncIterator[bytes]) -> Response:
     """Make the answer of a stream, which nobody between may keep or gather."""
-    response = Response(events, content_type=STREAM)
+    state: Any = request.scope.get("state") or {}  # servers that cannot tell have none
+    told = until_drained(events, state.get(DRAIN) or Drain(), current_state().runs)
+    response = Response(told, content_type=STREAM)
     response.timeout = None
     response.headers.update({"cache-control": "no-cache", "x-accel-buffering": "no"})
     return response

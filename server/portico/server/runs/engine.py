@@ -38,6 +38,8 @@ log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 BEAT_S: Final = 0.5
 """How often leases are renewed, events stored and cancellations of other processes seen."""
 SWEEP_BEATS: Final = 20
+LAST_S: Final = 1.0
+"""What is left of the grace to store the end of turns and to send the last events."""
 RETRY_WAITS_S: Final = (0.1, 0.3, 1.0, 2.0)
 """Between the attempts to store the end of a turn; less than a lease in all."""
 
@@ -62,6 +64,7 @@ class Runs:
         self._tasks: TaskGroup | None = None
         self._live: dict[str, LiveTurn] = {}
         self._stopping = False
+        self._draining = False
         self.owner = str(uuid4())
         self.traces = Traces(database)
 
@@ -90,6 +93,17 @@ class Runs:
                 tasks.cancel_scope.cancel()
 
         return serve
+
+    def drain(self) -> None:
+        """End what still goes on shortly before the grace is over, so that its readers hear it."""
+        if self._tasks is not None and not self._draining:
+            self._draining = True
+            self._tasks.start_soon(self._stop_in_time)
+
+    async def _stop_in_time(self) -> None:
+        grace_s = self._settings.server.grace
+        await anyio.sleep(grace_s - min(LAST_S, grace_s / 2))
+        await self.stop()
 
     async def stop(self) -> None:
         """End what goes on, and wait until that is stored; nothing new begins."""
