@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EMBEDDING = README.partition("## Embedding the core\n")[2]  # the session with an agent: tests/api
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -21,13 +22,13 @@ def recipes() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*)(?: \*ARGS)?:(?!=)", justfile, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("block", python_blocks(README))
+@pytest.mark.parametrize("block", python_blocks(EMBEDDING))
 def test_the_examples_of_the_readme_run(block: str) -> None:
     exec(compile(block, "README.md", "exec"), {})  # the text is this repository's own
 
 
 def test_the_readme_embeds_the_core_in_a_screenful() -> None:
-    (block,) = python_blocks(README)
+    (block,) = python_blocks(EMBEDDING)
     assert len(block.splitlines()) <= 16
 
 

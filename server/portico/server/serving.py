@@ -13,7 +13,7 @@ from portico.adapters.sockets import BindError
 from portico.adapters.tls import TlsError, check_tls
 from portico.core.engines import RUNTIMES, EngineName
 from portico.core.launch import EngineParameters, LaunchPlan, TlsPlan
-from portico.core.settings import Resolution, Settings
+from portico.core.settings import Resolution, Settings, database_target
 from portico.core.workers import WorkerPlan, plan_workers
 from portico.server.commands.output import warn
 from portico.server.loading import LoadError, load_application
@@ -219,7 +219,8 @@ def serve(
 
     Returns:
         The exit code: 0 ended by a signal, 1 ended by force, 2 cannot bind or no application,
-        3 the application does not start, 78 the certificate cannot be served.
+        3 the application does not start, 78 the certificate cannot be served, or the database
+        must be upgraded first.
     """
     settings = settings_of(resolution)
     if settings.server.reload and not is_watched():
@@ -233,6 +234,8 @@ def serve(
     try:
         keep_local_certificate(settings)
         check(launch.plan, target)
+        if target is None:
+            check_database(settings)
         if site is not None:
             site.check()
         pending = list_pending(launch.plan.engine, chosen_paths(resolution))
@@ -240,10 +243,33 @@ def serve(
         report.warn([*launch.words.warnings, *shortages, *pending])
         make = partial(application_of, target=target, site=site)
         return run(resolution, launch, make, report, resolve_again)
-    except TlsError as error:
+    except (TlsError, DatabaseLackError) as error:
         return report.fail(error, EXIT_SETTINGS)
     except (BindError, LoadError, SiteError) as error:
         return report.fail(error, EXIT_USAGE)
+
+
+class DatabaseLackError(Exception):
+    """The database must be upgraded first."""
+
+
+def check_database(settings: Settings) -> None:
+    """Look at PostgreSQL's revision; one that does not answer yet is waited for while serving.
+
+    Raises:
+        DatabaseLackError: It is not the revision that this version needs.
+    """
+    if database_target(settings) is None:
+        return
+    from portico.server.db import migration
+
+    try:
+        lack = migration.lack(settings)
+    except migration.unreachable():
+        warn("warning: the database does not answer yet; its revision is not checked")
+        return
+    if lack is not None:
+        raise DatabaseLackError(lack)
 
 
 def check(plan: LaunchPlan, target: str | None) -> None:

@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "serve": LazyCommand("serve:serve", "Run the server, or any ASGI application behind it."),
     "config": LazyCommand("config:config", "Check, show and explain the settings."),
     "cors": LazyCommand("cors:cors", "Explain what a browser will do with a request."),
+    "db": LazyCommand("db:db", "Migrate the database and tell its revision."),
     "healthcheck": LazyCommand(
         "healthcheck:healthcheck", "Ask a server whether it is ready, live or started."
     ),

@@ -119,3 +119,21 @@ def newest() -> str | None:
     configuration = Config()
     configuration.set_main_option("script_location", SCRIPTS)
     return ScriptDirectory.from_config(configuration).get_current_head()
+
+
+def lack(settings: Settings) -> str | None:
+    """Say what the database lacks and what to do about it; None if it is as it must be."""
+    found, needed = current(settings), newest()
+    if found == needed:
+        return None
+    return (
+        f"the database is at revision {found or 'none'}, this version needs {needed}:"
+        " run `portico db upgrade` with the same settings"
+    )
+
+
+def unreachable() -> tuple[type[Exception], ...]:
+    """Name the errors of a database that does not answer."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    return (OperationalError, InterfaceError)
