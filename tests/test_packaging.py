@@ -19,7 +19,7 @@ def python_blocks(text: str) -> list[str]:
 
 def recipes() -> set[str]:
     justfile = (ROOT / "justfile").read_text(encoding="utf-8")
-    return set(re.findall(r"^([a-z][a-z-]*)(?: \*ARGS)?:(?!=)", justfile, flags=re.MULTILINE))
+    return set(re.findall(r"^([a-z][a-z-]*)(?: \*[A-Z]+)?:(?!=)", justfile, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("block", python_blocks(EMBEDDING))
