@@ -79,9 +79,7 @@ def named(path: Path) -> str:
 
 
 def every_source() -> list[Path]:
-    """All but the migrations, which Alembic writes and nobody changes."""
-    found = [path for portion in PORTIONS for path in sources(portion)]
-    return [path for path in found if path.parent.name != "versions"]
+    return [path for portion in PORTIONS for path in sources(portion)]
 
 
 def package_of(path: Path) -> list[str]:

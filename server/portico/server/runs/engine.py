@@ -8,7 +8,7 @@ which the next one fails with a reason.
 from collections.abc import Collection
 from contextlib import suppress
 from itertools import count
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import anyio
@@ -32,6 +32,9 @@ from portico.server.runs.live import LiveTurn, Shape
 from portico.server.runs.traces import Traces
 from portico.server.runs.turn import Ending, Opening, Trace
 from portico.server.samplers import LifespanHandler
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 
@@ -245,6 +248,8 @@ class Runs:
 
     async def _keep_alive(self) -> None:
         for beat in count():
+            # First, so that what a sweep imports is no part of the time to the first answer.
+            await anyio.sleep(BEAT_S)
             sweeps = (self._sweep,) if beat % SWEEP_BEATS == 0 else ()
             for work in (*sweeps, self._beat, self.traces.flush):
                 try:
@@ -253,12 +258,14 @@ class Runs:
                     break  # the next beat tries again
                 except HTTPException as error:
                     log.error("heartbeat failed", error=str(error))
-            await anyio.sleep(BEAT_S)
 
     async def _sweep(self) -> None:
-        from portico.server.db.queries import turns
+        def fail_abandoned(session: "Session") -> None:
+            from portico.server.db.queries import turns  # in the thread: it takes long to import
 
-        await self._database.write(turns.fail_abandoned)
+            turns.fail_abandoned(session)
+
+        await self._database.write(fail_abandoned)
 
     async def _beat(self) -> None:
         """Renew every lease and store every new event, in one transaction."""
