@@ -128,7 +128,7 @@ def policy_page() -> str:
         (
             "# The request policy",
             "Every request passes these stages in this order; the first that refuses answers."
-            " The last two change the application's answer."
+            f" The last {len(RESPONSE_STAGES)} change the application's answer."
             " Its reason code is the `reason` of the access record. The codes of CORS are in"
             " [cors-answers.md](cors-answers.md).",
             "\n".join((columns, "|---" * 4 + "|", *rows)),
