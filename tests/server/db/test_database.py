@@ -13,8 +13,7 @@ from sqlalchemy import select, text
 
 from portico.core.settings import Secret, Settings
 from portico.server.db import migration
-from portico.server.db.database import ConflictError, Database, UnavailableError
-from portico.server.db.engine import file_of
+from portico.server.db.database import ConflictError, Database, UnavailableError, file_of
 from portico.server.db.ids import DEFAULT_ORGANIZATION, DEFAULT_USER, is_id, new_id
 from portico.server.db.tables import Base, Organization, User
 

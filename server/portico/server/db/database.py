@@ -1,7 +1,9 @@
 """The one door to the database; the package's docstring says how to use it."""
 
+import os
 from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 log: Final[structlog.typing.FilteringBoundLogger] = structlog.get_logger()
 T = TypeVar("T")
 RETRY_S: Final = 1
+FILE: Final = "portico.sqlite"
+
+
+def file_of(settings: Settings) -> Path:
+    """Give the SQLite file of *settings*."""
+    # Not pathlib's, which raises for a user without a home, as containers have them.
+    return Path(os.path.expanduser(settings.storage.dir)) / FILE  # noqa: PTH111
 
 
 class UnavailableError(HTTPException):
@@ -120,6 +129,10 @@ class Database:
                     prepare_file(self.settings)
                 self._engine = make_engine(self.settings)
             return self._engine
+
+    def is_new(self) -> bool:
+        """Say whether nothing can be stored yet, since the first use makes the SQLite file."""
+        return self.is_sqlite and not file_of(self.settings).exists()
 
     def pool_wait(self) -> float:
         """Tell how long the longest has been waiting for its turn, in seconds."""

@@ -1,14 +1,13 @@
 """The engine of the settings: SQLite in `storage.dir`, or PostgreSQL through psycopg 3."""
 
-from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engine, event
 
 from portico.core.settings import DatabaseTarget, Settings, database_target
+from portico.server.db.database import file_of
 
-FILE: Final = "portico.sqlite"
 BUSY_S: Final = 0.8
 """How long a statement waits for another process's lock on the SQLite file."""
 CONNECT_S: Final = 2
@@ -16,11 +15,6 @@ CONNECT_S: Final = 2
 STATEMENT_MS: Final = 30_000
 """A thread cannot be interrupted, but its statement can (engines.md)."""
 IMMEDIATE: Final = "portico_immediate"
-
-
-def file_of(settings: Settings) -> Path:
-    """Give the SQLite file of *settings*."""
-    return Path(settings.storage.dir).expanduser() / FILE
 
 
 def make_engine(settings: Settings) -> Engine:

@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
 from portico.core.settings import Settings, database_target
-from portico.server.db.engine import file_of, postgresql_arguments, postgresql_url, sqlite_url
+from portico.server.db.database import file_of
+from portico.server.db.engine import postgresql_arguments, postgresql_url, sqlite_url
 from portico.server.db.ids import DEFAULT_ORGANIZATION, DEFAULT_USER
 
 SCRIPTS: Final = "portico.server.db:migrations"

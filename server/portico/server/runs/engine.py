@@ -260,6 +260,9 @@ class Runs:
                     log.error("heartbeat failed", error=str(error))
 
     async def _sweep(self) -> None:
+        if self._database.is_new():
+            return  # what opens it takes a second, in which the process could not end
+
         def fail_abandoned(session: "Session") -> None:
             from portico.server.db.queries import turns  # in the thread: it takes long to import
 
