@@ -1,5 +1,6 @@
 """The end of a worker: what is idle goes, what is under way is answered, what lasts is cut."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -129,3 +130,26 @@ async def test_a_client_that_reads_nothing_does_not_hold_the_drain(layer: str) -
             while run.worker.admitted:
                 await trio.testing.wait_all_tasks_blocked(0.01)
     assert run.reported == []
+
+
+class Closed:
+    """A connection whose transport is closed while its task has yet to notice."""
+
+    read_by = write_by = float("inf")
+    since = float("-inf")
+    unread = True
+
+    def __init__(self) -> None:
+        self.transport = socket.socket()
+        self.transport.close()
+
+
+async def test_the_sweeper_passes_over_what_is_closed_already(layer: str) -> None:
+    async with running(Application(), tls=tls_of(layer)) as run:
+        closed: Any = Closed()
+        run.worker.connections.add(closed)
+        run.worker.tick()
+        run.worker.connections.remove(closed)
+        client = await client_of(run, layer)
+        await client.stream.send_all(GET.replace(b"/ ", b"/quick "))
+        assert b"200" in await client.stream.receive_some()

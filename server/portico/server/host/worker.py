@@ -132,6 +132,7 @@ class Worker:
                 self._expire(connection)
             elif connection.unread and connection.since < before:
                 watched[connection.transport.fileno()] = connection
+        watched.pop(-1, None)  # closed, and its task has yet to notice
         if watched:
             self._abort_left(watched)
 
