@@ -53,6 +53,9 @@ class NoAnswerError(RuntimeError):
 class InvalidAnswerError(ValueError):
     """The application gave an answer that HTTP does not allow; the client got a 500."""
 
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"the application's answer was replaced: {fault}")
+
 
 class Call(ABC):
     """One request on its way through the application; `run` serves it.
@@ -225,8 +228,7 @@ class Call(ABC):
             await self._pass_on({**message, **status_too, "headers": head.headers})
             return
         if self.exchange.fault is not None:
-            text = f"the application's answer was replaced: {self.exchange.fault}"
-            self._shell.on_error(InvalidAnswerError(text), self.exchange)
+            self._shell.on_error(InvalidAnswerError(self.exchange.fault), self.exchange)
         await self.respond(Respond(head, body))
 
     def _prepare(self) -> None:  # noqa: B027 -- most kinds need nothing

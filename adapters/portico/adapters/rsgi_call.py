@@ -148,8 +148,7 @@ class RsgiCall(ABC):
         self.begun = True
         if self.exchange.substitute is not None:
             if self.exchange.fault is not None:
-                fault = f"the application's answer was replaced: {self.exchange.fault}"
-                self._shell.on_error(InvalidAnswerError(fault), self.exchange)
+                self._shell.on_error(InvalidAnswerError(self.exchange.fault), self.exchange)
             self.stopped = True
             self.respond(Respond(head, self.exchange.substitute))
             return None

@@ -187,8 +187,7 @@ class WsgiCall:
         )
         if self.exchange.substitute is not None:
             if self.exchange.fault is not None:
-                fault = f"the application's answer was replaced: {self.exchange.fault}"
-                self._shell.on_error(InvalidAnswerError(fault), self.exchange)
+                self._shell.on_error(InvalidAnswerError(self.exchange.fault), self.exchange)
             self._instead = Respond(head, self.exchange.substitute)
             return False
         self._begun = True

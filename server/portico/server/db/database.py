@@ -33,6 +33,11 @@ def file_of(settings: Settings) -> Path:
     return Path(os.path.expanduser(settings.storage.dir)) / FILE  # noqa: PTH111
 
 
+def is_new(settings: Settings) -> bool:
+    """Say whether nothing can be stored yet, since the first use makes the SQLite file."""
+    return database_target(settings) is None and not file_of(settings).exists()
+
+
 class UnavailableError(HTTPException):
     """The database does not answer, or not now."""
 
@@ -129,10 +134,6 @@ class Database:
                     prepare_file(self.settings)
                 self._engine = make_engine(self.settings)
             return self._engine
-
-    def is_new(self) -> bool:
-        """Say whether nothing can be stored yet, since the first use makes the SQLite file."""
-        return self.is_sqlite and not file_of(self.settings).exists()
 
     def pool_wait(self) -> float:
         """Tell how long the longest has been waiting for its turn, in seconds."""

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
 from portico.core.settings import Settings, database_target
-from portico.server.db.database import file_of
+from portico.server.db.database import file_of, is_new
 from portico.server.db.engine import postgresql_arguments, postgresql_url, sqlite_url
 from portico.server.db.ids import DEFAULT_ORGANIZATION, DEFAULT_USER
 
@@ -109,7 +109,7 @@ def add_defaults(connection: Connection) -> None:
 
 def current(settings: Settings) -> str | None:
     """Tell the revision of the database, None if it has none."""
-    if database_target(settings) is None and not file_of(settings).exists():
+    if is_new(settings):
         return None
     with connected(settings) as connection:
         return MigrationContext.configure(connection).get_current_revision()

@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from werkzeug.exceptions import HTTPException
 
 from portico.core.settings import Settings
-from portico.server.db.database import Database, UnavailableError
+from portico.server.db.database import Database, UnavailableError, is_new
 from portico.server.models.catalogue import Catalogue, ServiceKeyError
 from portico.server.models.provider import ModelError, Reply, UnknownModelError
 from portico.server.runs.endings import (
@@ -260,7 +260,7 @@ class Runs:
                     log.error("heartbeat failed", error=str(error))
 
     async def _sweep(self) -> None:
-        if self._database.is_new():
+        if is_new(self._settings):
             return  # what opens it takes a second, in which the process could not end
 
         def fail_abandoned(session: "Session") -> None:
